@@ -1,0 +1,1 @@
+"""Sources → Example → prompt → tokens → batches."""

@@ -34,13 +34,13 @@ VICUNA_SYSTEM = (
 
 
 def render_input(example: Example) -> str:
-    """The input field: the question first, then one ``Passage:`` a line; a summary gets the bare article.
+    r"""The input field: the question first, then one ``Passage:`` a line; a summary gets the bare article.
 
     The paper's section 2.3 puts the question after the passages, its Tables 9 and 11 to 13 before; the tables win.
 
     >>> render_input(Example(id="d/1", dataset="d", objective=Objective.EXTRACTIVE_QA, instruction="Answer.",
     ...                      question="Who?", passages=("Ada did.", "Bob slept.")))
-    'Question: Who?\\nPassage: Ada did.\\nPassage: Bob slept.'
+    'Question: Who?\nPassage: Ada did.\nPassage: Bob slept.'
     """
     if example.objective is Objective.SUMMARIZATION:
         return "\n".join(example.passages)

@@ -1,0 +1,1 @@
+"""A checkpoint → tables and a report."""

@@ -1,0 +1,1 @@
+"""Candidate → Verdict; the judges delegate their maths to ``reset_pl.metrics``."""

@@ -1,0 +1,1 @@
+"""The maths of every score, once; torchmetrics wrappers over the same functions."""

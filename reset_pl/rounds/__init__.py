@@ -1,0 +1,1 @@
+"""One RESET round: sample, judge, select, append. No Lightning in it."""

@@ -1,0 +1,1 @@
+"""What is optimised: Lightning modules, loss and schedule."""
