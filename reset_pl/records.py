@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+IGNORE_INDEX = -100
+"""Label of a token that carries no loss (PyTorch's and transformers' convention)."""
+
 
 class Objective(StrEnum):
     """What an example asks for. Everything but ``INSTRUCTION`` is context-dependent: its answer must be grounded."""

@@ -1,0 +1,53 @@
+"""A round's curated set as training examples."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from reset_pl.errors import InputError
+from reset_pl.records import Constraint, Example, Objective
+
+
+def example_to_json(example: Example) -> str:
+    """An example as one line of JSON; ``example_from_json`` undoes it."""
+    return json.dumps(asdict(example), ensure_ascii=False)
+
+
+def example_from_json(line: str) -> Example:
+    """The example that ``example_to_json`` wrote."""
+    fields: dict[str, Any] = json.loads(line)
+    fields["objective"] = Objective(fields["objective"])
+    fields["constraints"] = tuple(Constraint(**constraint) for constraint in fields["constraints"])
+    fields["passages"], fields["references"] = tuple(fields["passages"]), tuple(fields["references"])
+    return Example(**fields)
+
+
+class CuratedSource:
+    """The prompts of a finished round with the chosen answers as responses.
+
+    Args:
+        round_dir: The round's folder, ``<run>/rounds/round-NNN``; another run's will do.
+    """
+
+    def __init__(self, round_dir: str) -> None:
+        self.round_dir = Path(round_dir)
+        self.name = self.round_dir.name
+
+    def load(self) -> list[Example]:
+        """The curated examples, in the order of the selection.
+
+        Raises:
+            InputError: The folder holds no finished round.
+        """
+        paths = [self.round_dir / name for name in ("prompts.parquet", "selected.parquet")]
+        for path in paths:
+            if not path.exists():
+                raise InputError(f"expected a finished round in {self.round_dir}, but {path.name} is missing there")
+        prompts, selected = (pq.read_table(path).to_pylist() for path in paths)
+        examples = {row["example_id"]: example_from_json(row["example"]) for row in prompts}
+        return [replace(examples[row["example_id"]], response=row["text"]) for row in selected]
