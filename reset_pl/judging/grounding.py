@@ -1,0 +1,95 @@
+"""Faithfulness: is the answer grounded in the context (paper, section 2.2, A.2)?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from reset_pl.errors import InputError
+from reset_pl.judging.verdicts import failed, judge_each, scored
+from reset_pl.metrics.coverage import span_coverage
+from reset_pl.metrics.summac import SummacZS
+from reset_pl.records import Aspect, Candidate, Example, Objective, Verdict
+
+__all__ = ["SpanCoverageJudge", "SummacJudge", "grounding_document"]
+
+
+def _require_passages(example: Example) -> None:
+    if not any(passage.strip() for passage in example.passages):
+        raise ValueError(f"expected {example.id} to have passages, got none: nothing can be grounded in them")
+
+
+def grounding_document(example: Example) -> str:
+    """What an answer must be entailed by: the passages, in QA with the question as a sentence of its own before them.
+
+    Raises:
+        ValueError: The example has no passage.
+    """
+    _require_passages(example)
+    is_summary = example.objective is Objective.SUMMARIZATION
+    question = [example.question] if example.question and not is_summary else []
+    return "\n".join([*question, *example.passages])  # a line break ends a sentence, a missing "?" or not
+
+
+class SpanCoverageJudge:
+    """1 if the answer is a span of one of the passages, else 0, for extractive QA."""
+
+    name = "span_coverage"
+    version = "1"
+    aspect = Aspect.FAITHFULNESS
+    objectives = frozenset({Objective.EXTRACTIVE_QA})
+
+    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterator[Verdict]:
+        """One verdict for each extractive QA pair, as they come."""
+        return judge_each(self, pairs, self._rate)
+
+    def _rate(self, example: Example, candidate: Candidate) -> Verdict:
+        _require_passages(example)
+        return scored(self, candidate, span_coverage(candidate.text, *example.passages))
+
+
+class SummacJudge:
+    """SummaC-ZS for abstractive QA and summarization: ``score`` is clipped at 0, ``raw`` is not.
+
+    Args:
+        model: Folder or hub name of an NLI model that names its labels; loaded on first use.
+        batch_size: Sentence pairs in a forward pass.
+        use_contradiction: Whether contradiction is subtracted, as SummaC-ZS does.
+        group_size: Candidates scored in one go; within a group no sentence pair is classified twice, so it should
+            hold at least the candidates of one prompt.
+    """
+
+    name = "summac_zs"
+    version = "1"
+    aspect = Aspect.FAITHFULNESS
+    objectives = frozenset({Objective.ABSTRACTIVE_QA, Objective.SUMMARIZATION})
+
+    def __init__(
+        self, model: str, batch_size: int = 128, use_contradiction: bool = True, group_size: int = 256
+    ) -> None:
+        if group_size < 1:
+            raise InputError(f"expected group_size to be at least 1 candidate, got {group_size}")
+        self.group_size = group_size
+        self.summac = SummacZS(model, batch_size=batch_size, use_contradiction=use_contradiction)
+        self.version = f"{self.version} {model}" + ("" if use_contradiction else " entailment only")
+
+    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterator[Verdict]:
+        """One verdict for each abstractive QA or summarization pair, group by group."""
+        own = (pair for pair in pairs if pair[0].objective in self.objectives)
+        while group := list(islice(own, self.group_size)):
+            yield from self._rate_group(group)
+
+    def _rate_group(self, group: list[tuple[Example, Candidate]]) -> list[Verdict]:
+        try:
+            documents = [grounding_document(example) for example, _ in group]
+            answers = [candidate.text for _, candidate in group]
+            raws = self.summac.score(list(zip(documents, answers, strict=True)))
+            return [scored(self, group[i][1], max(raw, 0.0), raw=raw) for i, raw in enumerate(raws)]
+        except InputError:
+            raise
+        except Exception as error:
+            # Halve the group until the candidate at fault stands alone: it fails, and the rest are scored.
+            if len(group) == 1:
+                return [failed(self, group[0][1], error)]
+            half = len(group) // 2
+            return self._rate_group(group[:half]) + self._rate_group(group[half:])

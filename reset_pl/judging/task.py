@@ -1,0 +1,60 @@
+"""Task performance against references (paper, section 2.2): exact match and ROUGE-L.
+
+Instruction examples get no verdict here: no task metric is defined for them, and their task score is 0 (method, 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from reset_pl.judging.verdicts import abstained, judge_each, scored
+from reset_pl.metrics.exact_match import exact_match
+from reset_pl.metrics.rouge import rouge_l
+from reset_pl.records import Aspect, Candidate, Example, Objective, Verdict
+
+__all__ = ["ExactMatchJudge", "RougeJudge"]
+
+
+def _references(example: Example) -> tuple[str, ...]:
+    """What answers are compared with: the references, or the supervised target where there are none."""
+    if example.references or example.response is None:
+        return example.references
+    return (example.response,)
+
+
+class ExactMatchJudge:
+    """Exact match to the best reference, for extractive QA; abstains without a reference."""
+
+    name = "exact_match"
+    version = "1"
+    aspect = Aspect.TASK
+    objectives = frozenset({Objective.EXTRACTIVE_QA})
+
+    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterator[Verdict]:
+        """One verdict for each extractive QA pair, as they come."""
+        return judge_each(self, pairs, self._rate)
+
+    def _rate(self, example: Example, candidate: Candidate) -> Verdict:
+        references = _references(example)
+        if not references:
+            return abstained(self, candidate, "no reference")
+        return scored(self, candidate, exact_match(candidate.text, *references))
+
+
+class RougeJudge:
+    """ROUGE-L F1 to the best reference, for abstractive QA and summarization; abstains without a reference."""
+
+    name = "rouge_l"
+    version = "1"
+    aspect = Aspect.TASK
+    objectives = frozenset({Objective.ABSTRACTIVE_QA, Objective.SUMMARIZATION})
+
+    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterator[Verdict]:
+        """One verdict for each abstractive QA or summarization pair, as they come."""
+        return judge_each(self, pairs, self._rate)
+
+    def _rate(self, example: Example, candidate: Candidate) -> Verdict:
+        references = _references(example)
+        if not references:
+            return abstained(self, candidate, "no reference")
+        return scored(self, candidate, rouge_l(candidate.text, *references))

@@ -1,0 +1,66 @@
+"""Is the answer taken from the context? Span, unigram and bigram coverage (paper, section 2.2, A.2, Figures 9, 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import chain, pairwise
+
+from reset_pl.metrics.normalize import normalize_text
+
+__all__ = ["bigram_coverage", "span_coverage", "unigram_coverage"]
+
+# The candidates of one prompt share its passages, so each passage is normalised once and not fourteen times.
+_normalize_passage = lru_cache(maxsize=512)(normalize_text)
+
+
+def span_coverage(answer: str, *passages: str) -> float:
+    """1.0 if the normalised answer is a span of tokens of one normalised passage, else 0.0.
+
+    Spans begin and end at token boundaries: ``art`` is no span of ``party``. A span never runs from one passage into
+    the next. An answer that normalises to nothing scores 0: the empty span would be in every context (the paper does
+    not say; without this the emptiest answer wins the selection).
+
+    Args:
+        answer: The answer to check.
+        *passages: The context.
+
+    >>> span_coverage("The Art.", "Modern art is fun."), span_coverage("art", "a party"), span_coverage("the", "the")
+    (1.0, 0.0, 0.0)
+    """
+    span = normalize_text(answer)
+    return float(bool(span) and any(f" {span} " in f" {_normalize_passage(passage)} " for passage in passages))
+
+
+def unigram_coverage(answer: str, *passages: str) -> float:
+    """Share of the answer's normalised tokens that occur in the context.
+
+    >>> unigram_coverage("Ada wrote code", "Ada wrote a letter.", "Bob slept.")
+    0.6666666666666666
+    """
+    return _share_covered(normalize_text(answer).split(), chain.from_iterable(map(_tokens, passages)))
+
+
+def bigram_coverage(answer: str, *passages: str) -> float:
+    """Share of the answer's pairs of neighbouring tokens that occur in a passage.
+
+    An answer of one token has no bigram: its unigram coverage stands in, so that short answers are not marked down.
+
+    >>> bigram_coverage("Ada wrote code", "Ada wrote a letter.")
+    0.5
+    """
+    tokens = normalize_text(answer).split()
+    if len(tokens) < 2:
+        return unigram_coverage(answer, *passages)
+    return _share_covered(pairwise(tokens), chain.from_iterable(pairwise(_tokens(passage)) for passage in passages))
+
+
+def _tokens(passage: str) -> list[str]:
+    return _normalize_passage(passage).split()
+
+
+def _share_covered(wanted: Iterable[object], known: Iterable[object]) -> float:
+    """Share of ``wanted`` that is in ``known``; 0 when nothing is wanted."""
+    vocabulary = set(known)
+    hits = [item in vocabulary for item in wanted]
+    return sum(hits) / len(hits) if hits else 0.0
