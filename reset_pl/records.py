@@ -152,10 +152,10 @@ class Selection:
     """The chosen candidate; none when the example was left out."""
     score: float | None
     """Weighted score of the chosen candidate (paper, section 5.1)."""
+    text: str | None = None
+    """The answer to tune on; none when the example was left out."""
     parts: dict[str, float] = field(default_factory=dict)
     """Aspect → mean score of the chosen candidate."""
-    rank: int = 0
-    """Place in the example's ranking, 0 the best."""
     reason: str = "best"
     """``best``, ``tie`` (drawn among equals), or why nothing was selected."""
 

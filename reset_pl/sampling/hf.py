@@ -41,7 +41,7 @@ class HFSampler:
 
     def sample(self, examples: Sequence[Example], plan: Plan) -> Iterator[Candidate]:
         """Draw every candidate of the plan, longest prompts last, in a fixed order."""
-        rows = []
+        rows: list[tuple[list[int], Example, Draw]] = []
         for example in examples:
             draws = plan.draws(example)
             prompt = self._encoder.prompt_ids(example, max(draw.decoding.max_new_tokens for draw in draws))
@@ -166,14 +166,12 @@ def filtered_probabilities(
         (rows, vocabulary) float64; filtered tokens have probability 0. Ties at the k-th place are all kept.
     """
     scaled = scores.double() / temperature.unsqueeze(1)
-    if (top_k > 0).any() or (top_p < 1).any():
-        ordered = scaled.sort(dim=-1, descending=True).values
-        last = torch.where(top_k > 0, top_k, scores.shape[1]).clamp(max=scores.shape[1]) - 1
-        kth = ordered.gather(1, last.unsqueeze(1))
-        ordered = ordered.masked_fill(ordered < kth, float("-inf"))
-        probabilities = ordered.softmax(dim=-1)
-        before = probabilities.cumsum(dim=-1) - probabilities
-        kept = (before < top_p.unsqueeze(1)) & (probabilities > 0)
-        lowest = ordered.masked_fill(~kept, float("inf")).amin(dim=-1, keepdim=True)
-        scaled = scaled.masked_fill(scaled < lowest, float("-inf"))
+    if (top_k > 0).any():
+        best = scaled.topk(min(int(top_k.max()), scores.shape[1])).values
+        kth = best.gather(1, (top_k.clamp(min=1, max=best.shape[1]) - 1).unsqueeze(1))
+        scaled = scaled.masked_fill((scaled < kth) & (top_k > 0).unsqueeze(1), float("-inf"))
+    if (top_p < 1).any():
+        ordered, order = scaled.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
+        outside = ordered.cumsum(dim=-1) - ordered >= top_p.unsqueeze(1)
+        scaled = scaled.masked_fill(torch.zeros_like(outside).scatter(1, order, outside), float("-inf"))
     return scaled.softmax(dim=-1)

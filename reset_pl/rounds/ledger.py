@@ -1,0 +1,110 @@
+"""A round's directory: parts appended one a chunk, compacted at the end, never rewritten in place."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reset_pl.errors import InputError
+from reset_pl.rounds.tables import SCHEMAS
+
+Row = dict[str, Any]
+
+
+class Ledger:
+    """What a round has done so far, on disk.
+
+    A part is one table's rows of one chunk. It exists whole or not at all: it is written to a temporary file, flushed
+    to the disk and renamed. So after a kill at any moment the ledger says exactly what is left to do.
+
+    Args:
+        directory: The round's folder, ``<run>/rounds/round-NNN``.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.parts = directory / "parts"
+
+    # ------------------------------------------------------------------ parts
+
+    def part_path(self, table: str, chunk: str, judge: str | None = None) -> Path:
+        """Where a part lies: ``parts/<table>[-<judge>]-<chunk>.parquet``."""
+        return self.parts / "-".join(filter(None, [table, judge, f"{chunk}.parquet"]))
+
+    def read_part(self, table: str, chunk: str, judge: str | None = None) -> list[Row] | None:
+        """The rows of a part, or none when it has not been written."""
+        path = self.part_path(table, chunk, judge)
+        return pq.read_table(path).to_pylist() if path.exists() else None
+
+    def write_part(self, rows: Sequence[Row], table: str, chunk: str, judge: str | None = None) -> None:
+        """Commit a part.
+
+        Raises:
+            InputError: The disk is full or cannot be written; what was committed before stays readable.
+        """
+        self.parts.mkdir(parents=True, exist_ok=True)
+        _write_table(rows, table, self.part_path(table, chunk, judge))
+
+    # ------------------------------------------------------------------ the finished round
+
+    def write_table(self, rows: Sequence[Row], table: str) -> None:
+        """Write one of the round's four Parquet files."""
+        _write_table(rows, table, self.directory / f"{table}.parquet")
+
+    def read_table(self, table: str) -> list[Row]:
+        """The rows of one of the four Parquet files."""
+        return pq.read_table(self.directory / f"{table}.parquet").to_pylist()
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Replace the manifest, by rename."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        with _committed(self.directory / "manifest.json") as file:
+            file.write(text.encode())
+
+    def read_manifest(self) -> dict[str, Any] | None:
+        """The manifest, or none when the round has not begun."""
+        path = self.directory / "manifest.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the round has ended."""
+        manifest = self.read_manifest()
+        return manifest is not None and manifest["status"] == "complete"
+
+
+def _write_table(rows: Sequence[Row], table: str, path: Path) -> None:
+    data = pa.Table.from_pylist(list(rows), schema=SCHEMAS[table])
+    with _committed(path) as file:
+        pq.write_table(data, file)
+
+
+@contextmanager
+def _committed(path: Path, sync: Callable[[int], None] = os.fsync) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when all of it is on the disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            sync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            sync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; what was written before is whole: free some space or "
+            "mend the folder's rights, then start the same command again and it goes on from there"
+        ) from error

@@ -1,0 +1,315 @@
+"""One RESET round (paper, section 5.1, Figure 8): draw prompts, sample, judge, select, append."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reset_pl.errors import InputError
+from reset_pl.progress import Progress
+from reset_pl.records import Candidate, Decoding, Example, Judge, Selection, Verdict, stable_hash
+from reset_pl.rounds.ledger import Ledger
+from reset_pl.rounds.selection import Selector
+from reset_pl.rounds.statistics import REFERENCE, round_statistics
+from reset_pl.rounds.tables import (
+    candidate_from_row,
+    candidate_row,
+    prompt_row,
+    selected_row,
+    verdict_from_row,
+    verdict_row,
+)
+from reset_pl.sampling.decoding import BoundPlan, DecodingPlan, Sampler
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """The unit of work and of commit: prompts of one data set that are always sampled and judged together."""
+
+    name: str
+    """``<dataset>-<number>``, as it stands in the parts' file names."""
+    examples: tuple[Example, ...]
+    """Its prompts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """This process among those that share a round."""
+
+    rank: int = 0
+    """Number of this process."""
+    world_size: int = 1
+    """Number of processes."""
+    barrier: Callable[[], None] = field(default=lambda: None)
+    """Waits for all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundSettings:
+    """What makes a round the round that it is."""
+
+    number: int
+    """Number of the round, from 0."""
+    seed: int
+    """The run's."""
+    prompts_per_dataset: int
+    """Prompts drawn from each training set (the paper: 2,000; RESET-S: 500)."""
+    chunk_size: int
+    """Prompts of a chunk."""
+    judge_references: bool
+    """Whether the examples' own responses are judged too, for comparison."""
+    policy: str
+    """Fingerprint of the weights that are sampled from."""
+
+
+def run_round(
+    directory: Path,
+    settings: RoundSettings,
+    *,
+    pools: Mapping[str, Sequence[Example]],
+    plan: DecodingPlan,
+    sampler: Sampler,
+    judges: Sequence[Judge],
+    selector: Selector,
+    ranks: Ranks | None = None,
+) -> Ledger:
+    """Carry a round to its end, from wherever its ledger says it stands.
+
+    Each rank samples and judges its chunks; judging runs beside sampling. Then rank 0 selects and compacts.
+
+    Args:
+        directory: The round's folder.
+        settings: Number, seed and sizes.
+        pools: Data set → the training examples that prompts are drawn from.
+        plan: What is drawn for each prompt.
+        sampler: Draws it; holds the policy already.
+        judges: Rate the candidates.
+        selector: Chooses one a prompt.
+        ranks: This process among several; alone when not given.
+
+    Returns:
+        The finished ledger.
+
+    Raises:
+        InputError: The ledger belongs to other weights, or nothing could be selected.
+    """
+    ranks = ranks or Ranks()
+    ledger = Ledger(directory)
+    if ledger.complete:
+        return ledger
+    prompts = draw_prompts(pools, settings)
+    chunks = make_chunks(prompts, settings.chunk_size)
+    started = time.monotonic()
+    if ranks.rank == 0:
+        _begin(ledger, settings, judges, prompts)
+    ranks.barrier()
+    worker = _Worker(ledger, settings, plan.bind(round=settings.number, seed=settings.seed), sampler, judges)
+    seconds = worker.run([chunk for k, chunk in enumerate(chunks) if k % ranks.world_size == ranks.rank])
+    ranks.barrier()
+    if ranks.rank == 0:
+        _finish(ledger, chunks, judges, selector, seconds, started)
+    ranks.barrier()
+    return ledger
+
+
+def draw_prompts(pools: Mapping[str, Sequence[Example]], settings: RoundSettings) -> list[Example]:
+    """A random subset of each data set's training prompts: the smallest hashes of seed, round and id.
+
+    It depends on which examples there are, not on their order; a set with too few gives all that it has.
+    """
+    drawn: list[Example] = []
+    for name in sorted(pools):
+        ordered = sorted(pools[name], key=lambda e: (stable_hash(settings.seed, settings.number, e.id), e.id))
+        drawn.extend(ordered[: settings.prompts_per_dataset])
+    return drawn
+
+
+def make_chunks(prompts: Iterable[Example], size: int) -> list[Chunk]:
+    """Cut the prompts into chunks of one data set each, so that the answers of a chunk are of like length."""
+    by_dataset: defaultdict[str, list[Example]] = defaultdict(list)
+    for example in prompts:
+        by_dataset[example.dataset].append(example)
+    return [
+        Chunk(
+            name=f"{re.sub(r'[^A-Za-z0-9_.]', '_', name)}-{start // size:04d}",
+            examples=tuple(rows[start : start + size]),
+        )
+        for name, rows in sorted(by_dataset.items())
+        for start in range(0, len(rows), size)
+    ]
+
+
+def _begin(ledger: Ledger, settings: RoundSettings, judges: Sequence[Judge], prompts: Sequence[Example]) -> None:
+    manifest = ledger.read_manifest()
+    if manifest is None:
+        ledger.write_manifest(
+            {
+                "round": settings.number,
+                "status": "running",
+                "policy": settings.policy,
+                "seed": settings.seed,
+                "judges": [{"name": j.name, "version": j.version, "aspect": str(j.aspect)} for j in judges],
+            }
+        )
+        ledger.write_table([prompt_row(example) for example in prompts], "prompts")
+    elif manifest["policy"] != settings.policy:
+        raise InputError(
+            f"{ledger.directory} was begun with the policy {manifest['policy']}, but the weights now are "
+            f"{settings.policy}: go on from the checkpoint that began the round, or start in a new run directory"
+        )
+
+
+class _Worker:
+    """One rank's share of a round: sample a chunk, commit it, judge it in the background, commit that."""
+
+    def __init__(
+        self, ledger: Ledger, settings: RoundSettings, plan: BoundPlan, sampler: Sampler, judges: Sequence[Judge]
+    ) -> None:
+        self.ledger, self.settings, self.plan, self.sampler, self.judges = ledger, settings, plan, sampler, judges
+        self.seconds = {"sample": 0.0, "judge": 0.0}
+
+    def run(self, chunks: Sequence[Chunk]) -> dict[str, float]:
+        """Do what the ledger lacks of these chunks; returns the seconds spent sampling and judging."""
+        total = sum(len(chunk.examples) for chunk in chunks)
+        label = f"round {self.settings.number}"
+        with (
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix="judges") as background,
+            Progress(total, f"{label} sampling", "prompts") as sampled,
+            Progress(total, f"{label} judging", "prompts") as judged,
+        ):
+            pending: list[Future[None]] = []
+            for chunk in chunks:
+                candidates = self._sample(chunk)
+                sampled.advance(len(chunk.examples))
+                pending.append(background.submit(self._judge, chunk, candidates, judged))
+                _raise_failures(pending)
+            for future in pending:
+                future.result()
+        return self.seconds
+
+    def _sample(self, chunk: Chunk) -> list[Candidate]:
+        rows = self.ledger.read_part("candidates", chunk.name)
+        if rows is not None:
+            return [candidate_from_row(row) for row in rows]
+        started = time.monotonic()
+        candidates = list(self.sampler.sample(chunk.examples, self.plan))
+        if self.settings.judge_references:
+            candidates += [c for c in map(self._reference, chunk.examples) if c is not None]
+        candidates.sort(key=lambda candidate: candidate.id)
+        dataset = chunk.examples[0].dataset
+        self.ledger.write_part([candidate_row(c, dataset) for c in candidates], "candidates", chunk.name)
+        self.seconds["sample"] += time.monotonic() - started
+        return candidates
+
+    def _reference(self, example: Example) -> Candidate | None:
+        if example.response is None:
+            return None
+        return Candidate(
+            id=f"{self.settings.number}/{example.id}/{REFERENCE}/0",
+            example_id=example.id,
+            round=self.settings.number,
+            procedure=REFERENCE,
+            decoding=Decoding(temperature=0.0, label=REFERENCE),
+            text=example.response,
+            token_ids=(),
+            finish_reason="stop",
+            seed=0,
+        )
+
+    def _judge(self, chunk: Chunk, candidates: Sequence[Candidate], progress: Progress) -> None:
+        examples = {example.id: example for example in chunk.examples}
+        pairs = [(examples[candidate.example_id], candidate) for candidate in candidates]
+        started = time.monotonic()
+        for judge in self.judges:
+            if not self.ledger.part_path("verdicts", chunk.name, judge.name).exists():
+                rows = sorted((verdict_row(v) for v in judge.judge(pairs)), key=lambda row: row["candidate_id"])
+                self.ledger.write_part(rows, "verdicts", chunk.name, judge.name)
+        self.seconds["judge"] += time.monotonic() - started
+        progress.advance(len(chunk.examples))
+
+
+def _raise_failures(pending: list[Future[None]]) -> None:
+    """Raise what a finished judgement raised, at once and not after the last chunk."""
+    for future in [f for f in pending if f.done()]:
+        future.result()
+        pending.remove(future)
+
+
+def _finish(
+    ledger: Ledger,
+    chunks: Sequence[Chunk],
+    judges: Sequence[Judge],
+    selector: Selector,
+    seconds: dict[str, float],
+    started: float,
+) -> None:
+    """Select from the whole ledger, write its four tables, and turn the manifest to complete."""
+    selecting = time.monotonic()
+    candidate_rows = [row for chunk in chunks for row in ledger.read_part("candidates", chunk.name) or ()]
+    verdict_rows = [
+        row
+        for chunk in chunks
+        for judge in judges
+        for row in ledger.read_part("verdicts", chunk.name, judge.name) or ()
+    ]
+    examples = {example.id: example for chunk in chunks for example in chunk.examples}
+    selections, statistics = decide(
+        examples, map(candidate_from_row, candidate_rows), map(verdict_from_row, verdict_rows), selector
+    )
+    kept = [selection for selection in selections if selection.text is not None]
+    ledger.write_table(candidate_rows, "candidates")
+    ledger.write_table(verdict_rows, "verdicts")
+    if not kept:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in statistics["left_out"].items())
+        raise InputError(
+            f"{ledger.directory}: the round kept nothing of {len(examples)} prompts ({reasons}), so nothing is "
+            "left to tune on; look into candidates.parquet and verdicts.parquet there, mend the judges or max_new_tokens, and "
+            "start in a new run directory"
+        )
+    ledger.write_table([selected_row(s, examples[s.example_id].dataset) for s in kept], "selected")
+    spent = {**seconds, "select": time.monotonic() - selecting}
+    spent["other"] = max(time.monotonic() - started - max(spent["sample"], spent["judge"]) - spent["select"], 0.0)
+    manifest = ledger.read_manifest() or {}
+    ledger.write_manifest(
+        {**manifest, "status": "complete", **statistics, "seconds": {"start": 0.0, **spent, "tune": None}}
+    )
+    shutil.rmtree(ledger.parts, ignore_errors=True)
+
+
+def decide(
+    examples: Mapping[str, Example], candidates: Iterable[Candidate], verdicts: Iterable[Verdict], selector: Selector
+) -> tuple[list[Selection], dict[str, Any]]:
+    """Select for every example and count; pure, so a finished ledger can be selected from again.
+
+    Returns:
+        One selection an example, in the order of ``examples``, and ``round_statistics``.
+
+    Raises:
+        InputError: A candidate or a verdict occurs twice.
+    """
+    by_example: dict[str, list[Candidate]] = {example_id: [] for example_id in examples}
+    by_candidate: dict[str, list[Verdict]] = {}
+    for candidate in candidates:
+        if candidate.id in by_candidate:
+            raise InputError(f"the candidate {candidate.id} stands twice in the ledger")
+        by_candidate[candidate.id] = []
+        by_example[candidate.example_id].append(candidate)
+    seen: set[tuple[str, str, str, str]] = set()
+    for verdict in verdicts:
+        key = (verdict.candidate_id, verdict.judge, verdict.version, verdict.aspect)
+        if key in seen:
+            raise InputError(f"the verdict of {verdict.judge} on {verdict.candidate_id} stands twice in the ledger")
+        seen.add(key)
+        by_candidate[verdict.candidate_id].append(verdict)
+    selections = [
+        selector.select(example, [c for c in by_example[key] if c.procedure != REFERENCE], by_candidate)
+        for key, example in examples.items()
+    ]
+    return selections, round_statistics(examples, by_example, by_candidate, selections, selector)
