@@ -39,7 +39,7 @@ def follows(response: str, constraint: Constraint, *, loose: bool = False) -> bo
     True
     """
     if constraint.id not in CHECKERS:
-        raise ValueError(f"expected a constraint type of {', '.join(sorted(CHECKERS))}, got {constraint.id!r}")
+        raise ValueError(f"unknown constraint type {constraint.id!r}: expected one of {', '.join(sorted(CHECKERS))}")
     arguments = {name: value for name, value in constraint.kwargs.items() if value is not None}
     variants = loose_variants(response) if loose else [response]
     try:

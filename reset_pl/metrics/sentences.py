@@ -73,7 +73,7 @@ def _ends_sentence(before: str, match: re.Match[str], block: str) -> bool:
     marks, closing = match.groups()
     following = _NEXT_WORD.match(block, match.end())
     next_word = following.group(1) if following else ""
-    if next_word[:1].islower() and closing.strip(")]*_"):
+    if next_word[:1].islower() and closing.strip("*_"):
         return False  # "Why?" he asked.
     if marks in {"...", "…", ".."}:
         return not next_word[:1].islower()

@@ -182,14 +182,15 @@ class SummacZS:
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+        wanted = "expected model to name an NLI model with its tokenizer (a folder or a hub name)"
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.model)
             model = AutoModelForSequenceClassification.from_pretrained(self.model)
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"expected model to name an NLI model with its tokenizer (a folder or a hub name), "
-                f"got {self.model!r}: {error}"
-            ) from error
+            raise InputError(f"{wanted}, got {self.model!r}: {error}") from error
+        # transformers 5 makes up a tokenizer without words for a folder that has none, and says nothing.
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+            raise InputError(f"{wanted}, got {self.model!r}: its tokenizer files are missing")
         entailment, contradiction = nli_label_indices(model.config.id2label, need_contradiction=self.use_contradiction)
         limits = [self.max_tokens, tokenizer.model_max_length, model.config.to_dict().get("max_position_embeddings")]
         device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,103 @@
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from reset_pl.errors import InputError
+from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge, grounding_document
+from reset_pl.records import Aspect, Candidate, Example, Objective, Status
+
+Make = Callable[..., tuple[Example, Candidate]]
+
+
+class ScriptedScorer:
+    """Scores an answer by the number in it, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[tuple[str, str]]] = []
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        self.calls.append(list(pairs))
+        return [float(answer) for _, answer in pairs]
+
+
+@pytest.fixture
+def scorer() -> ScriptedScorer:
+    return ScriptedScorer()
+
+
+@pytest.fixture
+def judge(scorer: ScriptedScorer) -> SummacJudge:
+    judge = SummacJudge("some/nli", group_size=4)
+    judge.summac = scorer  # type: ignore[assignment]
+    return judge
+
+
+def summaries(make_pair: Make, texts: Sequence[str]) -> list[tuple[Example, Candidate]]:
+    return [make_pair(Objective.SUMMARIZATION, text, name=str(i), passages=("p",)) for i, text in enumerate(texts)]
+
+
+def test_span_coverage_judge(make_pair: Make) -> None:
+    passages = ("The mill stood there.", "Ada ran.")
+    pairs = [
+        make_pair(Objective.EXTRACTIVE_QA, "mill", passages=passages),
+        make_pair(Objective.EXTRACTIVE_QA, "there Ada", passages=passages),
+        make_pair(Objective.ABSTRACTIVE_QA, "mill", passages=passages),
+        make_pair(Objective.EXTRACTIVE_QA, "mill", passages=()),
+    ]
+    verdicts = list(SpanCoverageJudge().judge(pairs))
+    assert [(verdict.status, verdict.score) for verdict in verdicts] == [
+        (Status.SCORED, 1.0),
+        (Status.SCORED, 0.0),
+        (Status.FAILED, None),
+    ]
+    assert {verdict.aspect for verdict in verdicts} == {Aspect.FAITHFULNESS}
+
+
+def test_the_question_is_a_sentence_before_the_context(make_pair: Make) -> None:
+    fields = {"question": "who built the mill", "passages": ("One.", "Two.")}
+    question = make_pair(Objective.ABSTRACTIVE_QA, "", **fields)[0]
+    summary = make_pair(Objective.SUMMARIZATION, "", **fields)[0]
+    assert grounding_document(question) == "who built the mill\nOne.\nTwo."
+    assert grounding_document(summary) == "One.\nTwo."
+
+
+def test_scores_are_clipped_and_raw_is_not(make_pair: Make, judge: SummacJudge) -> None:
+    verdicts = list(judge.judge(summaries(make_pair, ["0.7", "-0.4"])))
+    assert [(verdict.score, verdict.raw) for verdict in verdicts] == [(0.7, 0.7), (0.0, -0.4)]
+
+
+def test_pairs_are_grouped_across_skipped_ones(make_pair: Make, judge: SummacJudge, scorer: ScriptedScorer) -> None:
+    pairs = summaries(make_pair, ["0.1", "0.2", "0.3", "0.4", "0.5"])
+    pairs[1:1] = [make_pair(Objective.INSTRUCTION, "x"), make_pair(Objective.EXTRACTIVE_QA, "x")]
+    assert [verdict.score for verdict in judge.judge(pairs)] == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert [len(call) for call in scorer.calls] == [4, 1]
+
+
+@pytest.mark.parametrize("bad", ["no number", "nan", "1.5"])
+def test_one_bad_candidate_fails_alone(make_pair: Make, judge: SummacJudge, bad: str) -> None:
+    verdicts = list(judge.judge(summaries(make_pair, ["0.1", "0.2", bad, "0.4", "0.5"])))
+    assert [verdict.score for verdict in verdicts] == [0.1, 0.2, None, 0.4, 0.5]
+    assert verdicts[2].status is Status.FAILED
+    assert verdicts[2].detail.startswith("ValueError")
+
+
+def test_no_passages_is_a_failure(make_pair: Make, judge: SummacJudge) -> None:
+    pairs = [*summaries(make_pair, ["0.1"]), make_pair(Objective.SUMMARIZATION, "0.9", passages=(" ",))]
+    assert [verdict.status for verdict in judge.judge(pairs)] == [Status.SCORED, Status.FAILED]
+
+
+def test_a_missing_model_stops(make_pair: Make, tmp_path: object) -> None:
+    judge = SummacJudge(f"{tmp_path}/nowhere")
+    pair = make_pair(Objective.SUMMARIZATION, "A mill stood there.", passages=("The river flows north.",))
+    with pytest.raises(InputError, match="nowhere"):
+        list(judge.judge([pair]))
+
+
+def test_the_version_tells_model_and_rule_apart() -> None:
+    versions = {SummacJudge("a").version, SummacJudge("b").version, SummacJudge("a", use_contradiction=False).version}
+    assert len(versions) == 3
+
+
+def test_group_size_must_be_positive() -> None:
+    with pytest.raises(InputError, match="group_size"):
+        SummacJudge("a", group_size=0)

@@ -1,0 +1,44 @@
+from collections.abc import Callable
+
+import pytest
+
+from reset_pl.judging.task import ExactMatchJudge, RougeJudge
+from reset_pl.records import Aspect, Candidate, Example, Objective, Status
+
+Make = Callable[..., tuple[Example, Candidate]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"references": ("Po", "the Nile")}, 1.0),
+        ({"references": ("Po",)}, 0.0),
+        ({"references": ("Po",), "response": "Nile"}, 0.0),  # the references win over the target
+        ({"response": "Nile"}, 1.0),
+    ],
+)
+def test_exact_match_judge(make_pair: Make, fields: dict[str, object], expected: float) -> None:
+    (verdict,) = ExactMatchJudge().judge([make_pair(Objective.EXTRACTIVE_QA, "nile", **fields)])
+    assert (verdict.status, verdict.score, verdict.aspect) == (Status.SCORED, expected, Aspect.TASK)
+
+
+@pytest.mark.parametrize("objective", [Objective.ABSTRACTIVE_QA, Objective.SUMMARIZATION])
+def test_rouge_judge(make_pair: Make, objective: Objective) -> None:
+    pair = make_pair(objective, "the cat sat", references=("a dog", "the cat sat down"))
+    (verdict,) = RougeJudge().judge([pair])
+    assert verdict.score == pytest.approx(6 / 7)
+
+
+def test_without_reference_they_abstain(make_pair: Make) -> None:
+    (exact,) = ExactMatchJudge().judge([make_pair(Objective.EXTRACTIVE_QA, "nile")])
+    (rouge,) = RougeJudge().judge([make_pair(Objective.SUMMARIZATION, "nile")])
+    assert (exact.status, exact.score) == (rouge.status, rouge.score) == (Status.ABSTAINED, None)
+
+
+def test_other_objectives_are_skipped(make_pair: Make) -> None:
+    pairs = [make_pair(objective, "x", name=objective, references=("x",)) for objective in Objective]
+    judged = {
+        type(judge).__name__: [verdict.candidate_id.split("/")[2] for verdict in judge.judge(pairs)]
+        for judge in (ExactMatchJudge(), RougeJudge())
+    }
+    assert judged == {"ExactMatchJudge": ["extractive_qa"], "RougeJudge": ["abstractive_qa", "summarization"]}

@@ -1,0 +1,61 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reset_pl.metrics.coverage import bigram_coverage, span_coverage, unigram_coverage
+
+words = st.lists(st.sampled_from(["ada", "bob", "river", "mill", "1931", "runs"]), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("answer", "passages", "expected"),
+    [
+        ("1931", ["It was built in 1931."], 1.0),
+        ("193", ["It was built in 1931."], 0.0),
+        ("The Mill", ["a mill stood there"], 1.0),
+        ("mill stood", ["a mill , stood there"], 1.0),
+        ("mill there", ["a mill stood there"], 0.0),
+        ("Ada's", ["Ada 's mill"], 1.0),
+        ("two", ["one", "two"], 1.0),
+        ("one two", ["one", "two"], 0.0),  # not across passages
+        ("", ["one"], 0.0),
+        ("the", ["the"], 0.0),
+        ("...", ["one ..."], 0.0),
+        ("one", [""], 0.0),
+        ("one", [], 0.0),
+    ],
+)
+def test_span_coverage(answer: str, passages: list[str], expected: float) -> None:
+    assert span_coverage(answer, *passages) == expected
+
+
+@given(words, st.data())
+def test_every_span_of_tokens_is_covered(context: list[str], data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(context) - 1))
+    end = data.draw(st.integers(start + 1, len(context)))
+    assert span_coverage(" ".join(context[start:end]), " ".join(context)) == 1.0
+
+
+@given(words, words)
+def test_span_coverage_against_a_slow_search(answer: list[str], context: list[str]) -> None:
+    found = any(context[i : i + len(answer)] == answer for i in range(len(context)))
+    assert span_coverage(" ".join(answer), " ".join(context)) == float(found)
+
+
+@given(words, words)
+def test_ngram_coverage_against_slow_counts(answer: list[str], context: list[str]) -> None:
+    unigrams = sum(token in context for token in answer) / len(answer)
+    assert unigram_coverage(" ".join(answer), " ".join(context)) == pytest.approx(unigrams)
+    pairs = [answer[i : i + 2] for i in range(len(answer) - 1)]
+    known = [context[i : i + 2] for i in range(len(context) - 1)]
+    bigrams = sum(pair in known for pair in pairs) / len(pairs) if pairs else unigrams
+    assert bigram_coverage(" ".join(answer), " ".join(context)) == pytest.approx(bigrams)
+
+
+def test_bigrams_do_not_cross_passages() -> None:
+    assert bigram_coverage("one two", "one", "two") == 0.0
+    assert unigram_coverage("one two", "one", "two") == 1.0
+
+
+def test_empty_answers_are_not_covered() -> None:
+    assert unigram_coverage("", "one") == bigram_coverage("the", "the") == 0.0

@@ -1,0 +1,216 @@
+from typing import Any
+
+import pytest
+
+from reset_pl.metrics.instructions import CHECKERS, broken, follows, loose_variants, share_followed
+from reset_pl.records import Constraint
+
+AT_LEAST, LESS = {"relation": "at least"}, {"relation": "less than"}
+
+# (type, arguments, responses that follow it, responses that do not)
+CASES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
+    (
+        "keywords:existence",
+        {"keywords": ["river", "a.b"]},
+        ["The RIVER and a.b", "riverbank a.b"],
+        ["river acb", "a.b", ""],
+    ),
+    (
+        "keywords:frequency",
+        {"keyword": " c++ ", "frequency": 2, **AT_LEAST},
+        ["C++ or c++", "c++c++c++"],
+        ["c++ and cc", "c"],
+    ),
+    (
+        "keywords:frequency",
+        {"keyword": "cat", "frequency": 2, **LESS},
+        ["one cat", "none"],
+        ["cat concat", "cat cat cat"],
+    ),
+    (
+        "keywords:forbidden_words",
+        {"forbidden_words": ["art", "C++"]},
+        ["a party", "c and c+"],
+        ["Art!", "I like c++.", "modern-art"],
+    ),
+    (
+        "keywords:letter_frequency",
+        {"letter": "E", "let_frequency": 2, "let_relation": "at least"},
+        ["Eve", "see"],
+        ["e", "none"],
+    ),
+    ("keywords:letter_frequency", {"letter": "#", "let_frequency": 1, "let_relation": "less than"}, ["a"], ["#", "##"]),
+    (
+        "length_constraints:number_sentences",
+        {"num_sentences": 2, **AT_LEAST},
+        ["Dr. Lee ran. He fell.", "A! B? C."],
+        ["Dr. Lee ran.", "line\nline"],
+    ),
+    ("length_constraints:number_sentences", {"num_sentences": 2, **LESS}, ["One."], ["One. Two."]),
+    (
+        "length_constraints:number_words",
+        {"num_words": 3, **AT_LEAST},
+        ["one two three", "it's me"],
+        ["one two", "- . !"],
+    ),
+    ("length_constraints:number_words", {"num_words": 3, **LESS}, ["one two"], ["one two three"]),
+    (
+        "length_constraints:number_paragraphs",
+        {"num_paragraphs": 2},
+        ["one\n***\ntwo", "***one***two***", "one *** two"],
+        ["one", "one\n\ntwo", "one *** *** two", "a***b***c"],
+    ),
+    (
+        "length_constraints:nth_paragraph_first_word",
+        {"num_paragraphs": 2, "nth_paragraph": 2, "first_word": "Weird"},
+        ["one\n\nweird two", 'one\n\n"Weird, two', "one\n\nWEIRD's", "\n\nweird\n\ntwo"],
+        ["one\n\ntwo weird", "weird", "one\n\nweird\n\nthree", "one\n\n\n\nweird", "one\n\nweirdly"],
+    ),
+    (
+        "detectable_content:number_placeholders",
+        {"num_placeholders": 2},
+        ["[a] and [b c]", "[a][b][c]"],
+        ["[a]", "(a) (b)", "[a\nb] [c]"],
+    ),
+    ("detectable_content:postscript", {"postscript_marker": "P.S."}, ["Hi\nP.S. bye", "p. s. x"], ["PS bye", "P.P. x"]),
+    ("detectable_content:postscript", {"postscript_marker": "P.P.S"}, ["P.P.S bye", "p. p.s"], ["P.S. bye"]),
+    ("detectable_content:postscript", {"postscript_marker": "N.B. "}, ["n.b. so"], ["nxbx so"]),
+    (
+        "detectable_format:number_bullet_lists",
+        {"num_bullets": 2},
+        ["* a\n* b", "- a\n  - b", "* a\n- b\n**bold**"],
+        ["* a", "* a\n* b\n* c", "1. a\n2. b", "** a\n* b"],
+    ),
+    (
+        "detectable_format:constrained_response",
+        {},
+        ["My answer is yes.", "Well. My answer is maybe. So."],
+        ["my answer is yes.", "My answer is yes", "Yes."],
+    ),
+    (
+        "detectable_format:number_highlighted_sections",
+        {"num_highlights": 2},
+        ["*a* and *b*", "**a** and **b**", "*a* **b**"],
+        ["*a*", "* *\n* *", "**** ****", "*a\nb* *c*"],
+    ),
+    (
+        "detectable_format:multiple_sections",
+        {"section_spliter": " SECTION ", "num_sections": 2},
+        ["SECTION 1\na\nSECTION 2\nb", "SECTION1 SECTION 10"],
+        ["SECTION 1", "Section 1 Section 2", "SECTION a SECTION b"],
+    ),
+    (
+        "detectable_format:json_format",
+        {},
+        ['{"a": 1}', '```json\n{"a": [1]}\n```', "```\n[]```", "5"],
+        ["{a: 1}", "Sure: {}"],
+    ),
+    ("detectable_format:title", {}, ["<<Poem>>", "x <<A b>> y"], ["<Poem>", "<<>>", "<< >>", "<<a\nb>>"]),
+    (
+        "combination:two_responses",
+        {},
+        ["one\n******\ntwo", "******one******two"],
+        ["one", "one******one", "one******two******three", "one******   ******two", "one***two"],
+    ),
+    ("combination:repeat_prompt", {"prompt_to_repeat": "Say Hi. "}, [" say hi. Hi!"], ["Hi! Say hi.", "Say"]),
+    (
+        "startend:end_checker",
+        {"end_phrase": "The End "},
+        ["So it was. the end", '"Yes. The End"'],
+        ["The end.", "The End?"],
+    ),
+    ("startend:quotation", {}, ['"Hi"', ' "a" and "b" '], ['"Hi', "Hi", "'Hi'", '"']),
+    (
+        "change_case:capital_word_frequency",
+        {"capital_frequency": 2, "capital_relation": "at least"},
+        ["NASA and ESA", "I AM", "DON'T", "WELL-KNOWN TWO", "U.S. X"],
+        ["NASA and Esa", "WELL-KNOWN", "12 34 A"],
+    ),
+    (
+        "change_case:capital_word_frequency",
+        {"capital_frequency": 2, "capital_relation": "less than"},
+        ["NASA", "none"],
+        ["NASA ESA"],
+    ),
+    ("change_case:english_capital", {}, ["HI, 5!"], ["Hi", "123"]),
+    ("change_case:english_lowercase", {}, ["hi, 5!"], ["Hi", "123"]),
+    ("punctuation:no_comma", {}, ["a; b"], ["a, b"]),
+]
+
+
+@pytest.mark.parametrize(("kind", "kwargs", "kept", "missed"), CASES)
+def test_checkers(kind: str, kwargs: dict[str, Any], kept: list[str], missed: list[str]) -> None:
+    constraint = Constraint(id=kind, kwargs=kwargs)
+    assert {response: follows(response, constraint) for response in kept} == dict.fromkeys(kept, True)
+    assert {response: follows(response, constraint) for response in missed} == dict.fromkeys(missed, False)
+
+
+def test_every_checker_has_a_case_and_every_type_but_language_a_checker() -> None:
+    assert {case[0] for case in CASES} == set(CHECKERS)
+    assert len(CHECKERS) == 24  # IFEval's 25 without language:response_language
+
+
+@pytest.mark.parametrize(("kind", "kwargs"), [(case[0], case[1]) for case in CASES])
+def test_nothing_follows_no_constraint(kind: str, kwargs: dict[str, Any]) -> None:
+    for loose in (False, True):
+        assert not follows("", Constraint(id=kind, kwargs=kwargs), loose=loose)
+        assert not follows(" \n ", Constraint(id=kind, kwargs=kwargs), loose=loose)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "message"),
+    [
+        (Constraint(id="language:response_language", kwargs={"language": "fr"}), "language:response_language"),
+        (Constraint(id="length_constraints:number_words", kwargs={"num_words": 3}), "relation"),
+        (Constraint(id="length_constraints:number_words", kwargs={"num_words": "3", **AT_LEAST}), "number_words"),
+        (Constraint(id="length_constraints:number_words", kwargs={"num_words": 3, "relation": "about"}), "about"),
+        (Constraint(id="punctuation:no_comma", kwargs={"num": 3}), "num"),
+        (
+            Constraint(
+                id="keywords:letter_frequency",
+                kwargs={"letter": "ab", "let_frequency": 1, "let_relation": "at least"},
+            ),
+            "one character",
+        ),
+        (
+            Constraint(
+                id="length_constraints:nth_paragraph_first_word",
+                kwargs={"num_paragraphs": 2, "nth_paragraph": 3, "first_word": "a"},
+            ),
+            "between 1 and 2",
+        ),
+    ],
+)
+def test_bad_constraints_are_errors(constraint: Constraint, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        follows("Hello.", constraint)
+
+
+def test_arguments_that_are_none_count_as_not_given() -> None:
+    """The hub's IFEval rows carry every argument of every type, most of them none."""
+    assert follows("Hello.", Constraint(id="punctuation:no_comma", kwargs={"num_words": None}))
+
+
+def test_loose_variants() -> None:
+    assert loose_variants("a\n*b*\nc") == ["a\n*b*\nc", "*b*\nc", "a\n*b*", "*b*", "a\nb\nc", "b\nc", "a\nb", "b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "response"),
+    [
+        ("startend:quotation", 'Sure:\n"Hi"'),
+        ("startend:quotation", '"Hi"\nAnything else?'),
+        ("startend:quotation", 'Sure:\n"Hi"\nBye'),
+        ("startend:quotation", '**"Hi"**'),
+    ],
+)
+def test_loose_forgives_what_stands_around(kind: str, response: str) -> None:
+    assert not follows(response, Constraint(id=kind))
+    assert follows(response, Constraint(id=kind), loose=True)
+
+
+def test_share_and_broken() -> None:
+    comma, quotes = Constraint(id="punctuation:no_comma"), Constraint(id="startend:quotation")
+    words = Constraint(id="length_constraints:number_words", kwargs={"num_words": 2, **AT_LEAST})
+    assert broken("Hi, you", [comma, quotes, words]) == [comma, quotes]
+    assert share_followed("Hi, you", [comma, quotes, words]) == pytest.approx(1 / 3)

@@ -1,0 +1,173 @@
+import pickle
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from reset_pl.errors import InputError
+from reset_pl.metrics.summac import SummacZS, nli_label_indices, zero_shot_score
+
+MakeNli = Callable[..., str]
+
+
+def sentence(rng: random.Random) -> str:
+    return " ".join(
+        rng.choices(["river", "flows", "north", "south", "mill", "stood", *"abcdef"], k=rng.randrange(5, 9))
+    )
+
+
+def make_pairs(seed: int, num_pairs: int) -> list[tuple[list[str], list[str]]]:
+    """(document sentences, answer sentences), drawn from a small stock so that pairs repeat."""
+    rng = random.Random(seed)
+    stock = [sentence(rng) for _ in range(12)]
+    return [
+        (rng.choices(stock, k=rng.randrange(1, 6)), rng.choices(stock, k=rng.randrange(1, 4))) for _ in range(num_pairs)
+    ]
+
+
+def join(sentences: list[str]) -> str:
+    return " ".join(f"{text}." for text in sentences)
+
+
+def slow_summac(folder: str, document: list[str], answer: list[str], use_contradiction: bool) -> float:
+    """The rule of SummaC-ZS, pair by pair, with numpy; labels are neutral, contradiction, entailment."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    image = np.zeros((3, len(document), len(answer)))
+    for i, premise in enumerate(document):
+        for j, hypothesis in enumerate(answer):
+            with torch.no_grad():
+                logits = model(**tokenizer(f"{premise}.", f"{hypothesis}.", return_tensors="pt")).logits[0].numpy()
+            image[:, i, j] = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    scores = image[2].max(axis=0) - (image[1].max(axis=0) if use_contradiction else 0)
+    return float(scores.mean())
+
+
+def test_zero_shot_score_by_hand() -> None:
+    entailment = [[0.8, 0.1, 0.3], [0.2, 0.1, 0.6]]
+    contradiction = [[0.1, 0.7, 0.2], [0.1, 0.1, 0.1]]
+    assert zero_shot_score(entailment, contradiction) == pytest.approx(((0.8 - 0.7) + (0.6 - 0.1)) / 2)
+    assert zero_shot_score(entailment, []) == pytest.approx((0.8 + 0.6) / 2)
+    assert zero_shot_score([], []) == 0.0
+    assert zero_shot_score([[]], [[]]) == 0.0
+
+
+@pytest.mark.parametrize("use_contradiction", [True, False])
+@pytest.mark.parametrize("batch_size", [1, 7, 128])
+def test_equals_the_rule_written_out(make_nli: MakeNli, use_contradiction: bool, batch_size: int) -> None:
+    folder, pairs = make_nli(), make_pairs(seed=1, num_pairs=6)
+    scores = SummacZS(folder, batch_size, use_contradiction, device="cpu").score([(join(d), join(a)) for d, a in pairs])
+    expected = [slow_summac(folder, document, answer, use_contradiction) for document, answer in pairs]
+    assert scores == pytest.approx(expected, abs=1e-5)
+    assert max(scores) - min(scores) > 0.05  # the random model tells pairs apart, so a wrong rule would show
+
+
+def test_labels_are_read_from_the_config(make_nli: MakeNli) -> None:
+    """Equal weights with two labels swapped score the other way round."""
+    pairs = [(join(document), join(answer)) for document, answer in make_pairs(seed=2, num_pairs=5)]
+    scores = SummacZS(make_nli(("neutral", "contradiction", "entailment"))).score(pairs)
+    swapped = SummacZS(make_nli(("neutral", "entailment", "contradiction"))).score(pairs)
+    assert scores == pytest.approx([-score for score in swapped])
+    assert max(map(abs, scores)) > 0.05
+
+
+def test_scores_do_not_depend_on_company(make_nli: MakeNli) -> None:
+    scorer = SummacZS(make_nli(), batch_size=4)
+    pairs = [(join(document), join(answer)) for document, answer in make_pairs(seed=3, num_pairs=8)]
+    together = scorer.score(pairs)
+    assert together == pytest.approx([scorer.score([pair])[0] for pair in pairs], abs=1e-5)
+    assert scorer.score(pairs[::-1]) == together[::-1]
+
+
+def test_no_sentence_pair_is_classified_twice(make_nli: MakeNli, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = SummacZS(make_nli(), batch_size=3)
+    classified: list[tuple[str, str]] = []
+    classify_batch = scorer._classify_batch
+
+    def record(batch: list[tuple[str, str]]) -> list[tuple[float, float]]:
+        classified.extend(batch)
+        return classify_batch(batch)
+
+    monkeypatch.setattr(scorer, "_classify_batch", record)
+    river, mill = "The river flows north.", "A mill stood there."
+    scorer.score([(f"{river} {mill}", river), (f"{river} {mill}", f"{mill} {river}"), (mill, river)])
+    assert sorted(classified) == sorted({(premise, answer) for premise in (river, mill) for answer in (river, mill)})
+
+
+def test_edges(make_nli: MakeNli) -> None:
+    scorer = SummacZS(make_nli())
+    assert scorer.score([]) == []
+    assert scorer.score([("The river flows north.", ""), ("", "The river flows north."), ("", "")]) == [0.0] * 3
+    assert scorer.score([("The river flows north.", "Short one.")]) == [0.0]  # 10 characters are left out
+    assert scorer.score([("The river flows north.", "Shorter one.")]) != [0.0]
+
+
+def test_later_document_sentences_are_not_read(make_nli: MakeNli) -> None:
+    scorer, answer = SummacZS(make_nli()), "a mill stood there"
+    opening = " ".join(["river flows north a b."] * 100)
+    assert scorer.score([(opening, answer)]) == scorer.score([(f"{opening} a mill stood there.", answer)])
+
+
+def test_long_pairs_are_cut_to_what_the_model_reads(make_nli: MakeNli) -> None:
+    long = " ".join(["river"] * 200)
+    assert -1 <= SummacZS(make_nli()).score([(long, long)])[0] <= 1  # 32 positions
+    assert SummacZS(make_nli(), max_tokens=9).score([(long, long)]) == pytest.approx(
+        SummacZS(make_nli(), max_tokens=9).score([(" ".join(["river"] * 3), " ".join(["river"] * 3))]), abs=1e-6
+    )
+
+
+def test_pickles_without_the_model(make_nli: MakeNli) -> None:
+    scorer = SummacZS(make_nli(), use_contradiction=False)
+    pairs = [("The river flows north.", "A mill stood there.")]
+    scores = scorer.score(pairs)
+    data = pickle.dumps(scorer)
+    assert len(data) < 1000
+    assert pickle.loads(data).score(pairs) == scores
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (("CONTRADICTION", "NEUTRAL", "ENTAILMENT"), (2, 0)),
+        (("entailment", "neutral", "contradiction"), (0, 2)),
+        (("SUPPORTS", "REFUTES", "NOT ENOUGH INFO"), (0, 1)),
+        (("not_entailment", "contradiction", "entailment"), (2, 1)),
+    ],
+)
+def test_label_names(labels: tuple[str, ...], expected: tuple[int, int]) -> None:
+    assert nli_label_indices(dict(enumerate(labels))) == expected
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [("LABEL_0", "LABEL_1", "LABEL_2"), ("entailment", "not_entailment"), ("entailment", "entails", "refutes")],
+)
+def test_untold_labels_are_bad_input(make_nli: MakeNli, labels: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="id2label"):
+        SummacZS(make_nli(labels)).score([("The river flows north.", "A mill stood there.")])
+
+
+def test_two_labels_are_enough_without_contradiction() -> None:
+    assert nli_label_indices({0: "entailment", 1: "not_entailment"}, need_contradiction=False) == (0, None)
+
+
+def test_a_missing_model_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="NLI model with its tokenizer"):
+        SummacZS(str(tmp_path / "nowhere")).score([("The river flows north.", "A mill stood there.")])
+
+
+def test_a_folder_without_tokenizer_is_bad_input(make_nli: MakeNli) -> None:
+    folder = make_nli()
+    for file in Path(folder).glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(InputError, match="NLI model with its tokenizer"):
+        SummacZS(folder).score([("The river flows north.", "A mill stood there.")])
+
+
+def test_batch_size_must_be_positive() -> None:
+    with pytest.raises(InputError, match="batch_size"):
+        SummacZS("any", batch_size=0)
