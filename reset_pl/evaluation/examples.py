@@ -1,0 +1,193 @@
+"""A handful of selections of a round, each with its rivals: the prompts whose candidates differed most."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reset_pl.records import Aspect, Status
+
+__all__ = ["Choice", "Rival", "choices_of"]
+
+_WEIGHTS: Mapping[str, float] = {Aspect.TASK: 1.0, Aspect.INSTRUCTION: 2.0, Aspect.FAITHFULNESS: 2.0}
+"""The paper's (section 5.1), for manifests that name none."""
+_TEXT_LIMIT = 1200
+_PROMPT_COLUMNS = ("instruction", "question", "passages")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rival:
+    """One candidate; equal texts are shown once."""
+
+    text: str
+    """The answer, cut when very long."""
+    labels: list[str]
+    """How it was decoded, once for each time it was drawn."""
+    scores: dict[str, float]
+    """Aspect → score, the mean over its judges."""
+    total: float | None
+    """Weighted sum of the scores; none when nothing was scored."""
+    finish_reason: str
+    """``stop`` or ``length``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One prompt: what was chosen, and against whom."""
+
+    example_id: str
+    dataset: str
+    reason: str
+    """``best`` or ``tie``."""
+    prompt: list[str]
+    """Instruction, question and passages, as far as they were kept."""
+    chosen: Rival
+    rivals: list[Rival]
+    """The other texts, best first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Totals:
+    """Scores of all candidates of a round."""
+
+    parts: dict[str, dict[str, float]]
+    """Candidate id → aspect → score."""
+    weights: Mapping[str, float]
+
+    def of(self, candidate_id: str) -> float | None:
+        """Weighted sum; None without a score."""
+        parts = self.parts.get(candidate_id)
+        return sum(self.weights.get(aspect, 0.0) * score for aspect, score in parts.items()) if parts else None
+
+
+def choices_of(round_dir: Path, weights: Mapping[str, float] | None = None, *, per_dataset: int = 3) -> list[Choice]:
+    """Selections worth reading.
+
+    Args:
+        round_dir: ``rounds/round-NNN``.
+        weights: aspect → weight in the selection's score; the paper's when absent.
+        per_dataset: number of prompts of each data set.
+
+    Returns:
+        The prompts with the widest spread of scores, data set by data set; none while the tables are missing.
+    """
+    candidates = _read(round_dir / "candidates.parquet", ["candidate_id", "example_id"])
+    selected = _read(round_dir / "selected.parquet", ["example_id", "candidate_id", "dataset", "reason"])
+    if candidates is None or selected is None:
+        return []
+    totals = _Totals(parts=_scores(round_dir / "verdicts.parquet"), weights=weights or _WEIGHTS)
+    spreads = _spreads(candidates, totals)
+    by_dataset: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in selected.to_pylist():
+        if row["candidate_id"] is not None:
+            by_dataset[row["dataset"]].append(row)
+    chosen = [
+        row
+        for rows in by_dataset.values()
+        for row in sorted(rows, key=lambda row: (-spreads.get(row["example_id"], 0.0), row["example_id"]))[:per_dataset]
+    ]
+    return _with_texts(round_dir, chosen, totals)
+
+
+def _with_texts(round_dir: Path, chosen: Sequence[Mapping[str, Any]], totals: _Totals) -> list[Choice]:
+    """The chosen rows with the texts that belong to them, read for these alone."""
+    wanted = ("example_id", "in", [row["example_id"] for row in chosen])
+    columns = ["candidate_id", "example_id", "decoding", "text", "finish_reason"]
+    texts = _read(round_dir / "candidates.parquet", columns, wanted) if chosen else None
+    if texts is None:
+        return []
+    prompts = _prompts(round_dir / "prompts.parquet", wanted)
+    by_example: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in texts.to_pylist():
+        by_example[row["example_id"]].append(row)
+    choices = [
+        _choice(row, by_example[row["example_id"]], prompts.get(row["example_id"], []), totals) for row in chosen
+    ]
+    return [choice for choice in choices if choice]
+
+
+def _choice(
+    row: Mapping[str, Any], drawn: Sequence[Mapping[str, Any]], prompt: list[str], totals: _Totals
+) -> Choice | None:
+    """One prompt; None when the chosen candidate is not among those drawn."""
+    winner = next((entry for entry in drawn if entry["candidate_id"] == row["candidate_id"]), None)
+    if winner is None:
+        return None
+    distinct: dict[str, Rival] = {}
+    for entry in sorted(drawn, key=lambda entry: entry is not winner):
+        known = distinct.get(entry["text"]) or _rival(entry, totals)
+        distinct[entry["text"]] = replace(known, labels=[*known.labels, str(entry["decoding"])])
+    chosen, *rivals = distinct.values()
+    rivals.sort(key=lambda rival: -1.0 if rival.total is None else rival.total, reverse=True)
+    return Choice(
+        example_id=row["example_id"], dataset=row["dataset"], reason=row["reason"], prompt=prompt, chosen=chosen,
+        rivals=rivals,
+    )  # fmt: skip
+
+
+def _rival(entry: Mapping[str, Any], totals: _Totals) -> Rival:
+    """One candidate as it is shown."""
+    identity = entry["candidate_id"]
+    return Rival(
+        text=_cut(entry["text"]), labels=[], scores=totals.parts.get(identity, {}), total=totals.of(identity),
+        finish_reason=entry["finish_reason"],
+    )  # fmt: skip
+
+
+def _scores(path: Path) -> dict[str, dict[str, float]]:
+    """Candidate id → aspect → mean score over the judges that scored it."""
+    verdicts = _read(path, ["candidate_id", "aspect", "score"], ("status", "=", str(Status.SCORED)))
+    parts: dict[str, dict[str, float]] = defaultdict(dict)
+    if verdicts is not None:
+        means = verdicts.group_by(["candidate_id", "aspect"]).aggregate([("score", "mean")])
+        for row in means.to_pylist():
+            if row["score_mean"] is not None:
+                parts[row["candidate_id"]][row["aspect"]] = row["score_mean"]
+    return dict(parts)
+
+
+def _spreads(candidates: pa.Table, totals: _Totals) -> dict[str, float]:
+    """Example id → difference of its best and worst scored candidate."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    columns = (candidates.column(name).to_pylist() for name in ("candidate_id", "example_id"))
+    for candidate, example in zip(*columns, strict=True):
+        total = totals.of(candidate)
+        if total is not None:
+            scores[example].append(total)
+    return {example: max(entries) - min(entries) for example, entries in scores.items()}
+
+
+def _prompts(path: Path, wanted: tuple[str, str, Any]) -> dict[str, list[str]]:
+    """Example id → the parts of its prompt; whichever columns were kept."""
+    if not path.is_file():
+        return {}
+    try:
+        columns = [name for name in _PROMPT_COLUMNS if name in pq.read_schema(path).names]
+    except (OSError, pa.ArrowException):
+        return {}
+    table = _read(path, ["example_id", *columns], wanted)
+    prompts: dict[str, list[str]] = {}
+    for row in table.to_pylist() if table is not None else []:
+        parts = [part for name in columns for part in (row[name] if isinstance(row[name], list) else [row[name]])]
+        prompts[row["example_id"]] = [_cut(part) for part in parts if part]
+    return prompts
+
+
+def _read(path: Path, columns: list[str], wanted: tuple[str, str, Any] | None = None) -> pa.Table | None:
+    """Columns of a table; None when it is missing, unreadable or lacks one of them."""
+    try:
+        table = pq.read_table(path, columns=columns, filters=[wanted] if wanted else None)
+    except (OSError, pa.ArrowException):
+        return None
+    return table if set(columns) <= set(table.column_names) else None
+
+
+def _cut(text: str) -> str:
+    """The text, shortened when it would drown the page."""
+    return text if len(text) <= _TEXT_LIMIT else f"{text[:_TEXT_LIMIT].rstrip()} … [{len(text):,} characters]"

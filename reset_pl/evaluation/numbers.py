@@ -1,0 +1,71 @@
+"""How numbers are written, in the terminal and in the report: scores as the paper prints them, ``.76``."""
+
+from __future__ import annotations
+
+__all__ = ["count", "duration", "score", "share", "signed"]
+
+MISSING = "–"
+"""Stands where there is no number; never a 0."""
+
+_MINUS = "−"  # as wide as a plus and as a digit, unlike the hyphen
+
+
+def score(value: float | None) -> str:
+    """Two decimals without the leading zero.
+
+    >>> score(0.756), score(1.0), score(-0.031), score(-0.001), score(None)
+    ('.76', '1.00', '−.03', '.00', '–')
+    """
+    if value is None:
+        return MISSING
+    text = f"{abs(value):.2f}"
+    sign = _MINUS if value < 0 and float(text) else ""
+    return sign + text.removeprefix("0")
+
+
+def signed(value: float | None) -> str:
+    """A difference: always with its sign, unless it rounds to nothing.
+
+    >>> signed(0.19), signed(-0.014), signed(0.004)
+    ('+.19', '−.01', '.00')
+    """
+    text = score(value)
+    return text if value is None or value < 0 or text == ".00" else f"+{text}"
+
+
+def share(value: float | None) -> str:
+    """A rate as a percentage; what is there but rounds to none keeps a decimal.
+
+    >>> share(0.123), share(0.004), share(0.0), share(1), share(None)
+    ('12%', '0.4%', '0%', '100%', '–')
+    """
+    if value is None:
+        return MISSING
+    return f"{value:.1%}" if 0 < abs(value) < 0.01 else f"{value:.0%}"
+
+
+def count(value: float | None) -> str:
+    """A number of things, thousands apart.
+
+    >>> count(112000), count(None)
+    ('112,000', '–')
+    """
+    return MISSING if value is None else f"{value:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(0.42), duration(12.3), duration(75), duration(7500)
+    ('0.4 s', '12 s', '1 min 15 s', '2 h 5 min')
+    """
+    if seconds is None:
+        return MISSING
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,259 @@
+"""Geometry of the trade-off plane (paper, Figure 1): instruction following across, faithfulness up, a point a stage.
+
+Only numbers come from here; ``report_plane.html`` draws them. Both axes span the same range of score, so that a large
+move looks large and a small one small, and labels are placed where they cover nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from reset_pl.evaluation import numbers
+from reset_pl.evaluation.intervals import Interval
+from reset_pl.evaluation.run_directory import Stage
+
+__all__ = ["Arrow", "Axis", "Box", "Plane", "Point", "plane_of"]
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 30.0, 44.0, 46.0
+_RADIUS = 6.5
+_CHARACTER, _LINE = 7.3, 17.0
+"""Width and height of label text in SVG units, on the safe side."""
+_SMALLEST_SPAN = 0.2
+_STEPS = (0.02, 0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A rectangle, by its corners."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlap(self, other: Box) -> float:
+        """Shared area; 0 when apart."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(0.0, width) * max(0.0, height)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One axis: score to SVG unit."""
+
+    low: float
+    """Score at the start."""
+    high: float
+    """Score at the end."""
+    start: float
+    """Position of ``low``."""
+    end: float
+    """Position of ``high``."""
+    step: float
+    """Distance of the ticks, in score."""
+
+    def at(self, score: float) -> float:
+        """Position of a score."""
+        return self.start + (score - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """Position and label of each tick."""
+        count = round((self.high - self.low) / self.step)
+        values = [self.low + index * self.step for index in range(count + 1)]
+        return [(self.at(value), numbers.score(value)) for value in values]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One stage on the plane."""
+
+    label: str
+    """The stage."""
+    kind: str
+    """``start``, ``mtl`` or ``round``: how it is drawn."""
+    x: float
+    y: float
+    left: float
+    """End of the interval across."""
+    right: float
+    top: float
+    """End of the interval upwards."""
+    bottom: float
+    text_x: float
+    """Where the label stands."""
+    text_y: float
+    anchor: str
+    """SVG ``text-anchor`` of the label."""
+    box: Box
+    """What the label covers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrow:
+    """From one stage towards the next, cut short of both points."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    head: str
+    """``points`` of the arrow head."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plane:
+    """All that is drawn."""
+
+    width: float
+    height: float
+    x: Axis
+    y: Axis
+    points: list[Point]
+    arrows: list[Arrow]
+    star: str
+    """``points`` of the North Star, in the corner at the top right."""
+    reaches_star: bool
+    """Whether that corner is (1, 1) itself; otherwise it only shows the way."""
+    description: str
+    """The figure in words."""
+
+
+def plane_of(stages: Sequence[Stage], *, width: float = 760, height: float = 500) -> Plane | None:
+    """The plane of the stages that have both averages; None when there is none."""
+    placed = [
+        (stage, stage.macro["instruction"], stage.macro["faithfulness"])
+        for stage in stages
+        if "instruction" in stage.macro and "faithfulness" in stage.macro
+    ]
+    if not placed:
+        return None
+    span, step = _span([x for _, x, _ in placed], [y for _, _, y in placed])
+    x_axis = _axis([x for _, x, _ in placed], span, step, _LEFT, width - _RIGHT)
+    y_axis = _axis([y for _, _, y in placed], span, step, height - _BOTTOM, _TOP)
+    centres = [(x_axis.at(x.mean), y_axis.at(y.mean)) for _, x, y in placed]
+    arrows = [arrow for start, end in pairwise(centres) if (arrow := _arrow(start, end))]
+    points: list[Point] = []
+    for index, (stage, x, y) in enumerate(placed):
+        points.append(_point(stage, (x_axis, x), (y_axis, y), index, centres, points))
+    return Plane(
+        width=width,
+        height=height,
+        x=x_axis,
+        y=y_axis,
+        points=points,
+        arrows=arrows,
+        star=_star(x_axis.end, y_axis.end),
+        reaches_star=x_axis.high >= 0.999 and y_axis.high >= 0.999,
+        description="; ".join(
+            f"{stage.label}: instruction following {numbers.score(x.mean)}, faithfulness {numbers.score(y.mean)}"
+            for stage, x, y in placed
+        ),
+    )
+
+
+def _span(*axes: Sequence[Interval]) -> tuple[float, float]:
+    """The range of score that both axes show, and the distance of their ticks."""
+    widest = max(max(entry.high for entry in axis) - min(entry.low for entry in axis) for axis in axes)
+    wanted = min(1.0, max(_SMALLEST_SPAN, widest * 1.25))
+    step = next((step for step in _STEPS if wanted / step <= 7), _STEPS[-1])
+    return math.ceil(wanted / step - 1e-9) * step, step
+
+
+def _axis(entries: Sequence[Interval], span: float, step: float, start: float, end: float) -> Axis:
+    """An axis of that span around the data, on whole ticks and within [0, 1]."""
+    low, high = min(entry.low for entry in entries), max(entry.high for entry in entries)
+    first = round(((low + high - span) / 2) / step) * step
+    first = min(first, math.floor(low / step + 1e-9) * step)
+    while first + span < high - 1e-9:
+        first += step
+    first = max(0.0, min(first, round((1.0 - span) / step) * step))
+    return Axis(low=first, high=first + span, start=start, end=end, step=step)
+
+
+def _point(
+    stage: Stage,
+    across: tuple[Axis, Interval],
+    up: tuple[Axis, Interval],
+    index: int,
+    centres: Sequence[tuple[float, float]],
+    before: Sequence[Point],
+) -> Point:
+    """A stage with its whiskers, labelled where the least is covered."""
+    (x_axis, x), (y_axis, y) = across, up
+    whiskers = (x_axis.at(x.low), x_axis.at(x.high), y_axis.at(y.high), y_axis.at(y.low))
+    frame = Box(left=x_axis.start, top=y_axis.end, right=x_axis.end, bottom=y_axis.start)
+    covered = [point.box for point in before] + list(_occupied(centres))
+    own_x, own_y = centres[index]
+    covered.append(Box(left=whiskers[0], top=own_y - 3, right=whiskers[1], bottom=own_y + 3))
+    covered.append(Box(left=own_x - 3, top=whiskers[2], right=own_x + 3, bottom=whiskers[3]))
+    text_x, text_y, anchor, box = min(
+        _placings(stage.label, own_x, own_y), key=lambda placing: _cost(placing[3], covered, frame)
+    )
+    kind = stage.name if stage.name in ("start", "mtl") else "round"
+    return Point(
+        label=stage.label, kind=kind, x=own_x, y=own_y, left=whiskers[0], right=whiskers[1], top=whiskers[2],
+        bottom=whiskers[3], text_x=text_x, text_y=text_y, anchor=anchor, box=box,
+    )  # fmt: skip
+
+
+def _placings(label: str, x: float, y: float) -> Iterator[tuple[float, float, str, Box]]:
+    """Places for a label around a point, the preferred ones first."""
+    width = len(label) * _CHARACTER
+    for distance in (_RADIUS + 5, _RADIUS + 14, _RADIUS + 26, _RADIUS + 42):
+        for dx, dy in ((1, -0.75), (1, 0.75), (-1, -0.75), (-1, 0.75), (1, 0), (-1, 0), (0, -1.35), (0, 1.35)):
+            text_x, middle = x + dx * distance, y + dy * distance
+            anchor = ("middle", "start", "end")[dx]
+            left = text_x - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+            box = Box(left=left, top=middle - _LINE / 2, right=left + width, bottom=middle + _LINE / 2)
+            yield text_x, middle + 0.3 * _LINE, anchor, box
+
+
+def _cost(box: Box, covered: Sequence[Box], frame: Box) -> float:
+    """Area of what a label would cover, the outside of the frame among it."""
+    area = (box.right - box.left) * (box.bottom - box.top)
+    return sum(box.overlap(other) for other in covered) + 4 * (area - box.overlap(frame))
+
+
+def _occupied(centres: Sequence[tuple[float, float]]) -> Iterator[Box]:
+    """What labels must stay clear of: every point, and small squares along every arrow."""
+    for x, y in centres:
+        yield Box(left=x - _RADIUS - 2, top=y - _RADIUS - 2, right=x + _RADIUS + 2, bottom=y + _RADIUS + 2)
+    for (x1, y1), (x2, y2) in pairwise(centres):
+        count = max(1, round(math.hypot(x2 - x1, y2 - y1) / 6))
+        for index in range(1, count):
+            x, y = x1 + (x2 - x1) * index / count, y1 + (y2 - y1) * index / count
+            yield Box(left=x - 4, top=y - 4, right=x + 4, bottom=y + 4)
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float]) -> Arrow | None:
+    """An arrow between two points; None when there is no room for one."""
+    length = math.hypot(end[0] - start[0], end[1] - start[1])
+    gap = _RADIUS + 2
+    if length < 2 * gap + 6:
+        return None
+    ux, uy = (end[0] - start[0]) / length, (end[1] - start[1]) / length
+    tip = (end[0] - ux * gap, end[1] - uy * gap)
+    size = min(9.0, length - 2 * gap)
+    back = (tip[0] - ux * size, tip[1] - uy * size)
+    across = (-uy * size * 0.4, ux * size * 0.4)
+    corners = [tip, (back[0] + across[0], back[1] + across[1]), (back[0] - across[0], back[1] - across[1])]
+    return Arrow(x1=start[0] + ux * gap, y1=start[1] + uy * gap, x2=back[0], y2=back[1], head=_path(corners))
+
+
+def _star(x: float, y: float) -> str:
+    """A four-pointed star."""
+    radii = (13.0, 3.4)
+    return _path([
+        (x + radii[index % 2] * math.sin(index * math.pi / 4), y - radii[index % 2] * math.cos(index * math.pi / 4))
+        for index in range(8)
+    ])  # fmt: skip
+
+
+def _path(corners: Sequence[tuple[float, float]]) -> str:
+    """Corners as SVG ``points``."""
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)

@@ -1,0 +1,164 @@
+"""``report.html``: a run in one file that opens offline, from a cheap laptop to a phone.
+
+All of it is static: no script, nothing loaded, and a content policy in the page that forbids both. Texts of models
+and data are untrusted; Jinja2 escapes every one of them.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from reset_pl.evaluation import numbers
+from reset_pl.evaluation.changes import Change, change_of, compared, headline, macro_changes
+from reset_pl.evaluation.examples import Choice, choices_of
+from reset_pl.evaluation.plane import plane_of
+from reset_pl.evaluation.round_summary import COUNTS, summary_of
+from reset_pl.evaluation.run_directory import Round, Run, Stage, read_run
+from reset_pl.evaluation.table import RATES, Column, columns_of, short_names
+
+__all__ = ["write_report"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetChange:
+    """One test set before and after."""
+
+    name: str
+    short: str
+    seen: bool
+    n: int
+    main: Change | None
+    """Faithfulness, or instruction following where that is what the set measures."""
+    task: Change | None
+    length: Change | None
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write the report of a run, whatever there is of it so far.
+
+    Args:
+        run_dir: the run's directory (``default_root_dir``).
+
+    Returns:
+        The path of ``report.html`` in it.
+
+    Raises:
+        InputError: the folder is not a run's.
+    """
+    run = read_run(Path(run_dir))
+    page = _environment().get_template("report.html").render(_content(run))
+    path = run.path / "report.html"
+    scratch = path.with_suffix(f".html.{os.getpid()}.tmp")
+    scratch.write_text(page, encoding="utf-8", errors="replace")
+    scratch.replace(path)
+    return path
+
+
+def _environment() -> Environment:
+    """Templates beside this file, always escaped, strict about names."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "score": numbers.score,
+        "signed": numbers.signed,
+        "share": numbers.share,
+        "thousands": numbers.count,
+        "duration": numbers.duration,
+        "percent": lambda value: f"{100 * min(1.0, max(0.0, value)):.2f}%",
+    }
+    return environment
+
+
+def _content(run: Run) -> dict[str, Any]:
+    """All that the template shows."""
+    last_complete = next((entry for entry in reversed(run.rounds) if entry.is_complete), None)
+    return {
+        "name": run.path.resolve().name,
+        "rounds": [summary_of(entry) for entry in run.rounds],
+        "count_keys": COUNTS,
+        "rates": RATES,
+        "examples_round": last_complete,
+        "examples": _examples(last_complete),
+        "config": run.config,
+        "environment": [(key, value) for key, value in run.environment.items() if key != "command"],
+        "command": _command(run),
+        "notes": run.notes,
+        **_stages_content(run),
+    }
+
+
+def _stages_content(run: Run) -> dict[str, Any]:
+    """What the evaluated stages give; without any, a headline that says so."""
+    if not run.stages:
+        empty: dict[str, Any] = dict.fromkeys(("before", "after", "plane", "plane_narrow"))
+        lists: dict[str, Any] = {key: [] for key in ("stages", "changes", "columns", "groups", "best")}
+        return empty | lists | {"headline": "Nothing evaluated yet", "faithful": [], "instructed": []}
+    before, after = compared(run.stages)
+    changes = macro_changes(run.path, before, after)
+    columns = columns_of(run.stages)
+    sets = _set_changes(before, after)
+    return {
+        "headline": headline(changes, before, after),
+        "before": before,
+        "after": after,
+        "changes": list(changes.values()),
+        "plane": plane_of(run.stages),
+        "plane_narrow": plane_of(run.stages, width=380, height=400),
+        "stages": run.stages,
+        "columns": columns,
+        "groups": [(group, len(list(members))) for group, members in groupby(columns, lambda column: column.group)],
+        "best": [_best(column, run.stages) for column in columns],
+        "faithful": [entry for entry in sets if after.datasets[entry.name].is_context_dependent],
+        "instructed": [entry for entry in sets if not after.datasets[entry.name].is_context_dependent],
+    }
+
+
+def _set_changes(before: Stage | None, after: Stage) -> list[SetChange]:
+    """Every test set of the later stage, the seen ones first."""
+    names = short_names(after.datasets)
+    return [
+        SetChange(
+            name=name,
+            short=names[name],
+            seen=entry.seen,
+            n=entry.n,
+            main=change_of(before, after, name, "faithfulness" if entry.is_context_dependent else "instruction"),
+            task=change_of(before, after, name, "task"),
+            length=change_of(before, after, name, "length"),
+        )
+        for name, entry in sorted(after.datasets.items(), key=lambda item: not item[1].seen)
+    ]
+
+
+def _best(column: Column, stages: Sequence[Stage]) -> str | None:
+    """The column's best score as it is printed, so that equal prints are set bold alike; None for a single stage."""
+    values = [value.mean for stage in stages if (value := column.value(stage))]
+    return numbers.score(max(values)) if len(values) > 1 else None
+
+
+def _examples(entry: Round | None) -> list[tuple[str, list[Choice]]]:
+    """Data set → some of its selections."""
+    if entry is None:
+        return []
+    weights = {aspect: weight for aspect, weight in entry.numbers("weights").items() if weight is not None}
+    choices = choices_of(entry.path, weights or None)
+    return [(name, list(members)) for name, members in groupby(choices, lambda choice: choice.dataset)]
+
+
+def _command(run: Run) -> str | None:
+    """The command as it can be typed again."""
+    command = run.environment.get("command")
+    return shlex.join(map(str, command)) if isinstance(command, list) else command
