@@ -1,1 +1,8 @@
 """Lightning callbacks: when, on which rank and with what state; the work itself is done by ``reset_pl``."""
+
+from callbacks.checkpoint_evaluation import CheckpointEvaluation
+from callbacks.export_hf import ExportPolicy
+from callbacks.reset_rounds import ResetRounds
+from callbacks.stage_checkpoint import StageCheckpoint
+
+__all__ = ["CheckpointEvaluation", "ExportPolicy", "ResetRounds", "StageCheckpoint"]

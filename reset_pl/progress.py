@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any
 
 from tqdm import tqdm
 
@@ -37,17 +36,17 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
 
-    def advance(self, count: int = 1) -> None:
-        """Some more units are done."""
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Some more units are done; ``note`` follows on a plain line."""
         self.done += count
         if self.bar is not None:
             self.bar.update(count)
         elif self.done >= min(self._next_line, self.total):
             self._next_line = self.done + max(self.total // 4, 1)
-            say(f"{self.label}: {self.done}/{self.total} {self.unit} ({time.monotonic() - self._started:.0f} s)")
+            say(f"{self.label}: {self.done}/{self.total} {self.unit} ({time.monotonic() - self._started:.0f} s{note})")
 
 
-def say(message: str, *details: Any) -> None:
+def say(message: str) -> None:
     """One line for the person at the terminal; a running bar is not torn."""
-    tqdm.write(" ".join([message, *map(str, details)]), file=sys.stderr)
+    tqdm.write(message, file=sys.stderr)
     sys.stderr.flush()

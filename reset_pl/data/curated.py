@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from reset_pl.data.sources import Source
 from reset_pl.errors import InputError
 from reset_pl.records import Constraint, Example, Objective
 
@@ -27,7 +28,7 @@ def example_from_json(line: str) -> Example:
     return Example(**fields)
 
 
-class CuratedSource:
+class CuratedSource(Source):
     """The prompts of a finished round with the chosen answers as responses.
 
     Args:

@@ -109,7 +109,11 @@ class ResetDataModule(L.LightningDataModule):
             examples: A round's chosen prompts with the chosen answers as responses.
             round_dir: Their ledger; checkpoints hold this path, not the examples.
             accumulate: Extend the pool of earlier rounds (the method's default) or replace it.
+
+        A round that is in the pool already (a restart comes back to it) changes nothing.
         """
+        if str(round_dir) in self.curated_rounds:
+            return
         if not accumulate:
             self.curated, self.curated_rounds = [], []
         self.curated.extend(examples)

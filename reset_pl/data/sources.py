@@ -24,7 +24,7 @@ class Source(Protocol):
         ...
 
 
-class JsonlSource:
+class JsonlSource(Source):
     """A user's own data: one JSON object a line (the format is documented in ``docs/own-data.md``).
 
     Args:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 
 from reset_pl.errors import InputError
 from reset_pl.judging.verdicts import failed, judge_each, scored
 from reset_pl.metrics.coverage import span_coverage
 from reset_pl.metrics.summac import SummacZS
-from reset_pl.records import Aspect, Candidate, Example, Objective, Verdict
+from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Verdict
 
 __all__ = ["SpanCoverageJudge", "SummacJudge", "grounding_document"]
 
@@ -31,7 +31,7 @@ def grounding_document(example: Example) -> str:
     return "\n".join([*question, *example.passages])  # a line break ends a sentence, a missing "?" or not
 
 
-class SpanCoverageJudge:
+class SpanCoverageJudge(Judge):
     """1 if the answer is a span of one of the passages, else 0, for extractive QA."""
 
     name = "span_coverage"
@@ -39,7 +39,7 @@ class SpanCoverageJudge:
     aspect = Aspect.FAITHFULNESS
     objectives = frozenset({Objective.EXTRACTIVE_QA})
 
-    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterator[Verdict]:
+    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:
         """One verdict for each extractive QA pair, as they come."""
         return judge_each(self, pairs, self._rate)
 
@@ -48,7 +48,7 @@ class SpanCoverageJudge:
         return scored(self, candidate, span_coverage(candidate.text, *example.passages))
 
 
-class SummacJudge:
+class SummacJudge(Judge):
     """SummaC-ZS for abstractive QA and summarization: ``score`` is clipped at 0, ``raw`` is not.
 
     Args:
@@ -73,7 +73,7 @@ class SummacJudge:
         self.summac = SummacZS(model, batch_size=batch_size, use_contradiction=use_contradiction)
         self.version = f"{self.version} {model}" + ("" if use_contradiction else " entailment only")
 
-    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterator[Verdict]:
+    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:
         """One verdict for each abstractive QA or summarization pair, group by group."""
         own = (pair for pair in pairs if pair[0].objective in self.objectives)
         while group := list(islice(own, self.group_size)):

@@ -5,12 +5,12 @@ Instruction examples get no verdict here: no task metric is defined for them, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from reset_pl.judging.verdicts import abstained, judge_each, scored
 from reset_pl.metrics.exact_match import exact_match
 from reset_pl.metrics.rouge import rouge_l
-from reset_pl.records import Aspect, Candidate, Example, Objective, Verdict
+from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Verdict
 
 __all__ = ["ExactMatchJudge", "RougeJudge"]
 
@@ -22,7 +22,7 @@ def _references(example: Example) -> tuple[str, ...]:
     return (example.response,)
 
 
-class ExactMatchJudge:
+class ExactMatchJudge(Judge):
     """Exact match to the best reference, for extractive QA; abstains without a reference."""
 
     name = "exact_match"
@@ -30,7 +30,7 @@ class ExactMatchJudge:
     aspect = Aspect.TASK
     objectives = frozenset({Objective.EXTRACTIVE_QA})
 
-    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterator[Verdict]:
+    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:
         """One verdict for each extractive QA pair, as they come."""
         return judge_each(self, pairs, self._rate)
 
@@ -41,7 +41,7 @@ class ExactMatchJudge:
         return scored(self, candidate, exact_match(candidate.text, *references))
 
 
-class RougeJudge:
+class RougeJudge(Judge):
     """ROUGE-L F1 to the best reference, for abstractive QA and summarization; abstains without a reference."""
 
     name = "rouge_l"
@@ -49,7 +49,7 @@ class RougeJudge:
     aspect = Aspect.TASK
     objectives = frozenset({Objective.ABSTRACTIVE_QA, Objective.SUMMARIZATION})
 
-    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterator[Verdict]:
+    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:
         """One verdict for each abstractive QA or summarization pair, as they come."""
         return judge_each(self, pairs, self._rate)
 

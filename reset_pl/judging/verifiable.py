@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from reset_pl.judging.verdicts import abstained, judge_each, scored
 from reset_pl.metrics.instructions import broken
-from reset_pl.records import Aspect, Candidate, Example, Objective, Verdict
+from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Verdict
 
 __all__ = ["VerifiableInstructionJudge"]
 
 
-class VerifiableInstructionJudge:
+class VerifiableInstructionJudge(Judge):
     """Scores the share of an example's constraints that are followed; ``detail`` names those that are not.
 
     It abstains on instruction examples without constraints, and fails on constraint types that it does not know.
@@ -30,7 +30,7 @@ class VerifiableInstructionJudge:
         if loose:
             self.version = f"{self.version} loose"
 
-    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterator[Verdict]:
+    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:
         """One verdict for each instruction pair, as they come."""
         return judge_each(self, pairs, self._rate)
 

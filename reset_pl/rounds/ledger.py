@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -66,7 +66,7 @@ class Ledger:
         """Replace the manifest, by rename."""
         self.directory.mkdir(parents=True, exist_ok=True)
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        with _committed(self.directory / "manifest.json") as file:
+        with committed(self.directory / "manifest.json") as file:
             file.write(text.encode())
 
     def read_manifest(self) -> dict[str, Any] | None:
@@ -83,23 +83,23 @@ class Ledger:
 
 def _write_table(rows: Sequence[Row], table: str, path: Path) -> None:
     data = pa.Table.from_pylist(list(rows), schema=SCHEMAS[table])
-    with _committed(path) as file:
+    with committed(path) as file:
         pq.write_table(data, file)
 
 
 @contextmanager
-def _committed(path: Path, sync: Callable[[int], None] = os.fsync) -> Iterator[IO[bytes]]:
+def committed(path: Path) -> Iterator[IO[bytes]]:
     """A file that appears under its name only when all of it is on the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             yield file
             file.flush()
-            sync(file.fileno())
+            os.fsync(file.fileno())
         temporary.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
-            sync(folder)
+            os.fsync(folder)
         finally:
             os.close(folder)
     except OSError as error:

@@ -270,8 +270,8 @@ def _finish(
         reasons = ", ".join(f"{reason}: {count}" for reason, count in statistics["left_out"].items())
         raise InputError(
             f"{ledger.directory}: the round kept nothing of {len(examples)} prompts ({reasons}), so nothing is "
-            "left to tune on; look into candidates.parquet and verdicts.parquet there, mend the judges or max_new_tokens, and "
-            "start in a new run directory"
+            "left to tune on; look into candidates.parquet and verdicts.parquet there, mend the judges or "
+            "max_new_tokens, and start in a new run directory"
         )
     ledger.write_table([selected_row(s, examples[s.example_id].dataset) for s in kept], "selected")
     spent = {**seconds, "select": time.monotonic() - selecting}

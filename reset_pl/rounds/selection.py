@@ -99,16 +99,15 @@ def mean_parts(verdicts: Sequence[Verdict]) -> dict[str, float]:
     return {str(aspect): sum(values) / len(values) for aspect, values in sorted(scores.items())}
 
 
-class WeightedSelector:
+class WeightedSelector(Selector):
     """RESET's rule: the top-rated candidate by weighted score.
 
     Args:
         task_weight: Weight of task performance.
         instruction_weight: Weight of instruction following.
         faithfulness_weight: Weight of faithfulness.
-        tie_break: Among equals, ``seeded`` draws one text and ``first`` takes the first in the plan's order.
+        tie_break: Among equals, ``seeded`` draws one by the candidates' seeds, ``first`` takes the plan's first.
         keep_truncated: Whether answers cut off by the length limit may be chosen.
-        seed: Of the tie-break.
     """
 
     def __init__(
@@ -118,12 +117,10 @@ class WeightedSelector:
         faithfulness_weight: float = 2.0,
         tie_break: Literal["seeded", "first"] = "seeded",
         keep_truncated: bool = False,
-        seed: int = 0,
     ) -> None:
         self.weights = Weights(task=task_weight, instruction=instruction_weight, faithfulness=faithfulness_weight)
         self.tie_break = tie_break
         self.keep_truncated = keep_truncated
-        self.seed = seed
 
     def select(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> Selection:
         """The best candidate, or the reason why there is none."""
@@ -143,7 +140,7 @@ class WeightedSelector:
     def _break_tie(self, leaders: Sequence[Scored]) -> Scored:
         if self.tie_break == "first":
             return leaders[0]
-        return min(leaders, key=lambda item: stable_hash(self.seed, "tie", item.candidate.id))
+        return min(leaders, key=lambda item: stable_hash("tie", item.candidate.seed))
 
 
 class RandomSelector(WeightedSelector):
@@ -154,7 +151,7 @@ class RandomSelector(WeightedSelector):
         scored, reason = self.score(candidates, verdicts)
         if not scored:
             return Selection(example_id=example.id, candidate_id=None, score=None, reason=reason)
-        drawn = min(scored, key=lambda item: stable_hash(self.seed, "random", item.candidate.id))
+        drawn = min(scored, key=lambda item: stable_hash("random", item.candidate.seed))
         return choice(drawn, reason="random")
 
 

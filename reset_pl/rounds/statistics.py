@@ -34,7 +34,8 @@ def round_statistics(
     for row in rows:
         by_dataset[row["dataset"]].append(row)
     return {
-        "counts": {**_counts(rows), "datasets": {name: _counts(own) for name, own in by_dataset.items()}},
+        "counts": _counts(rows),
+        "counts_per_dataset": {name: _counts(own) for name, own in by_dataset.items()},
         "rates": _rates(rows),
         "rates_per_dataset": {name: _rates(own) for name, own in by_dataset.items()},
         "left_out": dict(Counter(s.reason for s in selections if s.text is None)),

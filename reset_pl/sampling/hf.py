@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 
 from reset_pl.records import Candidate, Example
-from reset_pl.sampling.decoding import Draw, Plan
+from reset_pl.sampling.decoding import Draw, Plan, Sampler
 
 
-class HFSampler:
+class HFSampler(Sampler):
     """Draws candidates from the policy in memory.
 
     Every candidate owns a stream of uniform numbers derived from its seed, so it does not matter which rank draws it
@@ -39,7 +39,7 @@ class HFSampler:
         self._policy.train(self._was_training)
         self._policy = self._encoder = None
 
-    def sample(self, examples: Sequence[Example], plan: Plan) -> Iterator[Candidate]:
+    def sample(self, examples: Sequence[Example], plan: Plan) -> Iterable[Candidate]:
         """Draw every candidate of the plan, longest prompts last, in a fixed order."""
         rows: list[tuple[list[int], Example, Draw]] = []
         for example in examples:

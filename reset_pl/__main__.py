@@ -1,0 +1,62 @@
+"""``python -m reset_pl``: picks the command and pays only for what that command imports."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from reset_pl import __version__
+from reset_pl.errors import InputError
+
+HELP = f"""\
+usage: python -m reset_pl COMMAND [options]
+
+RESET {__version__}: rejection sampling for continued self-instruction tuning (arXiv 2407.21417).
+
+commands:
+  fit       tune a model, with RESET rounds in the loop: --config configs/mini/reset.yaml
+  validate  loss of a checkpoint on the validation sets: --config … --ckpt_path …
+  report    write a run's report.html: report RUN_DIRECTORY
+
+'python -m reset_pl COMMAND --help' shows a command's options; '--print_config' the configuration it would use.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status, 2 on bad input."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP, end="")  # noqa: T201
+        return 0
+    if arguments[0] == "--version":
+        print(__version__)  # noqa: T201
+        return 0
+    try:
+        return _run(arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+
+
+def _run(arguments: list[str]) -> int:
+    command, *rest = arguments
+    if command in ("fit", "validate"):
+        from reset_pl.cli import run_lightning
+
+        return run_lightning()
+    if command == "report":
+        from reset_pl.evaluation.report import write_report
+
+        if len(rest) != 1 or rest[0].startswith("-"):
+            print("usage: python -m reset_pl report RUN_DIRECTORY", file=sys.stderr)  # noqa: T201
+            return 0 if rest in (["-h"], ["--help"]) else 2
+        print(f"report: {write_report(Path(rest[0]))}")  # noqa: T201
+        return 0
+    raise InputError(
+        f"expected a command (fit, validate or report), but got {command!r}; see python -m reset_pl --help"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

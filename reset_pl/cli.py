@@ -1,0 +1,141 @@
+"""LightningCLI for RESET: one run directory, restarts without a flag, configuration that wins over checkpoints."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jsonargparse import Namespace
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from reset_pl.data.curated import CuratedSource
+from reset_pl.data.datamodule import ResetDataModule
+from reset_pl.data.sources import JsonlSource
+from reset_pl.errors import InputError
+from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge
+from reset_pl.judging.task import ExactMatchJudge, RougeJudge
+from reset_pl.judging.verifiable import VerifiableInstructionJudge
+from reset_pl.mini.oracle import OracleJudge
+from reset_pl.mini.sources import MiniSource
+from reset_pl.progress import say
+from reset_pl.provenance import environment
+from reset_pl.rounds.selection import RandomSelector, ReferenceSelector, WeightedSelector
+from reset_pl.run_directory import check_settings, newest_checkpoint
+from reset_pl.sampling.decoding import DecodingPlan
+from reset_pl.sampling.hf import HFSampler
+from reset_pl.training_progress import LineProgressBar
+from reset_pl.tuning.continued import ContinuedTuning
+from reset_pl.tuning.mtl import MTL
+from reset_pl.tuning.sft import SFT
+
+SHORT_NAMES = (
+    *(SFT, MTL, ContinuedTuning),
+    *(JsonlSource, CuratedSource, MiniSource),
+    *(HFSampler, DecodingPlan, WeightedSelector, RandomSelector, ReferenceSelector),
+    *(VerifiableInstructionJudge, SpanCoverageJudge, SummacJudge, ExactMatchJudge, RougeJudge, OracleJudge),
+)
+"""Classes that YAML may name without their module: a class has a short name once it has been imported."""
+
+
+class _Parser(LightningArgumentParser):
+    """A parser whose errors are one message and not a page of usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise what ``__main__`` prints."""
+        raise InputError(message) from ex
+
+
+class ResetCLI(LightningCLI):
+    """``fit`` and ``validate``, over a run directory that remembers its settings."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """The Trainer's methods that are commands here."""
+        return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate")}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Link what is needed twice, and name the run directory."""
+        parser.link_arguments("model.init_args.model", "data.tokenizer")
+        parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
+        parser.set_defaults({"trainer.default_root_dir": "runs/default"})
+
+    def _parse_ckpt_path(self) -> None:
+        """Do not read hyperparameters out of the checkpoint: what is configured or given here wins."""
+
+    @property
+    def _run_dir(self) -> Path:
+        return Path(self._settings.trainer.default_root_dir)
+
+    @property
+    def _settings(self) -> Namespace:
+        return self.config[self.subcommand]
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse to go on in the directory of a run with other settings, before anything is loaded."""
+        if self.subcommand == "fit":
+            check_settings(self._run_dir, self._resolved())
+
+    def before_fit(self) -> None:
+        """Save the configuration, then go on from the newest checkpoint of the run, if there is one."""
+        self._save()
+        if self._settings.ckpt_path is None:
+            checkpoint = newest_checkpoint(self._run_dir / "checkpoints")
+            if checkpoint is not None:
+                say(f"going on from {checkpoint}")
+                self.config_init.fit.ckpt_path = str(checkpoint)
+
+    def after_fit(self) -> None:
+        """Write the report and say where everything is."""
+        self._finish()
+
+    def _resolved(self) -> str:
+        assert self.subcommand is not None
+        return self._parser(self.subcommand).dump(self._settings, skip_none=False)
+
+    @rank_zero_only
+    def _save(self) -> None:
+        self._run_dir.mkdir(parents=True, exist_ok=True)
+        for name, text in (
+            ("config.yaml", self._resolved()),
+            ("environment.json", json.dumps(environment(self._settings.seed_everything), indent=2) + "\n"),
+        ):
+            if not (self._run_dir / name).exists():
+                (self._run_dir / name).write_text(text)
+
+    @rank_zero_only
+    def _finish(self) -> None:
+        if not (self._run_dir / "evaluation").exists():
+            return
+        from reset_pl.evaluation.report import write_report
+
+        report = write_report(self._run_dir)
+        say(f"run directory: {self._run_dir}")
+        say(f"report: {report}")
+
+
+def run_lightning() -> int:
+    """Run ``fit`` or ``validate`` with the arguments of the process, which its other ranks are started with too."""
+    _quieten()
+    defaults: dict[str, Any] = {"callbacks": [LineProgressBar()]} if not sys.stderr.isatty() else {}
+    ResetCLI(
+        SFT,
+        ResetDataModule,
+        subclass_mode_model=True,
+        seed_everything_default=0,
+        save_config_callback=None,
+        trainer_defaults=defaults,
+        parser_class=_Parser,
+    )
+    return 0
+
+
+def _quieten() -> None:
+    """Keep what concerns the user; drop advice on hardware that the run does not use."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (".*does not have many workers.*", ".*is smaller than the logging interval.*", ".*LeafSpec.*"):
+        warnings.filterwarnings("ignore", message=message)

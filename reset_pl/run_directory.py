@@ -1,0 +1,83 @@
+"""The run directory: whose run it is, and where the run stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reset_pl.errors import InputError
+
+_TRAINER_METHOD = (
+    "max_epochs",
+    "max_steps",
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+    "gradient_clip_algorithm",
+    "precision",
+    "limit_train_batches",
+    "callbacks",
+)
+"""What of the trainer's settings is method; the rest (devices, logging, bars) may change between restarts."""
+
+_FREE = ("data.num_workers",)
+"""Settings of the data that change nothing but speed."""
+
+_MAX_SHOWN = 12
+
+
+def check_settings(run_dir: Path, resolved: str) -> None:
+    """Refuse a directory that holds a run with other method, data or model settings.
+
+    Args:
+        run_dir: The run directory.
+        resolved: The configuration of this start, as YAML.
+
+    Raises:
+        InputError: The settings differ; the message shows where.
+    """
+    saved = run_dir / "config.yaml"
+    if not saved.exists():
+        return
+    before, now = (dict(_method_settings(yaml.safe_load(text))) for text in (saved.read_text(), resolved))
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    if not changed:
+        return
+    lines = [f"  {key}: {before.get(key)!r} (that run) → {now.get(key)!r} (now)" for key in changed[:_MAX_SHOWN]]
+    if len(changed) > _MAX_SHOWN:
+        lines.append(f"  … and {len(changed) - _MAX_SHOWN} more")
+    raise InputError(
+        f"{run_dir} holds a run with other settings; give --trainer.default_root_dir a new directory, or the old "
+        "settings to go on with that run:\n" + "\n".join(lines)
+    )
+
+
+def _method_settings(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    trainer = {key: value for key, value in config.get("trainer", {}).items() if key in _TRAINER_METHOD}
+    kept = {key: config.get(key) for key in ("seed_everything", "model", "data")}
+    for key, value in _flatten({**kept, "trainer": trainer}, ""):
+        if key not in _FREE:
+            yield key, value
+
+
+def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Leaves of nested mappings and lists with their dotted paths."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flatten(inner, f"{prefix}.{key}".lstrip("."))
+    elif isinstance(value, list) and value:
+        for index, inner in enumerate(value):
+            yield from _flatten(inner, f"{prefix}.{index}")
+    else:
+        yield prefix, value
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint furthest on; Lightning writes each under another name and renames it, so all are whole.
+
+    ``<stage>-<step>.ckpt`` files are compared by step, then by age: at one step the later file knows more.
+    """
+    found = [(int(path.stem.rsplit("-", 1)[-1].removeprefix("step=")), path) for path in folder.glob("*-*.ckpt")]
+    return max(found, key=lambda item: (item[0], item[1].stat().st_mtime), default=(0, None))[1]
