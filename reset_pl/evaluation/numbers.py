@@ -34,14 +34,16 @@ def signed(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A rate as a percentage; what is there but rounds to none keeps a decimal.
+    """A rate as a percentage; what is there never reads as none.
 
-    >>> share(0.123), share(0.004), share(0.0), share(1), share(None)
-    ('12%', '0.4%', '0%', '100%', '–')
+    >>> share(0.123), share(0.004), share(0.0002), share(0.0), share(1), share(None)
+    ('12%', '0.4%', '<0.1%', '0%', '100%', '–')
     """
     if value is None:
         return MISSING
-    return f"{value:.1%}" if 0 < abs(value) < 0.01 else f"{value:.0%}"
+    if 0 < value < 0.0005:
+        return "<0.1%"
+    return f"{value:.1%}" if 0 < value < 0.00995 else f"{value:.0%}"
 
 
 def count(value: float | None) -> str:

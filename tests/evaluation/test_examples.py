@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from reset_pl.evaluation.examples import choices_of
+
+from .synthetic_run import HOSTILE, LABELS, TRAIN_SETS
+
+
+@pytest.fixture
+def round_dir(run_dir: Path) -> Path:
+    return run_dir / "rounds" / "round-000"
+
+
+def test_some_prompts_of_each_set_with_the_chosen_text_and_all_rivals(round_dir: Path) -> None:
+    choices = choices_of(round_dir)
+    assert [choice.dataset for choice in choices] == [name for name in TRAIN_SETS for _ in range(3)]
+    for choice in choices:
+        drawn = [*choice.chosen.labels, *(label for rival in choice.rivals for label in rival.labels)]
+        assert sorted(drawn) == sorted(LABELS)
+        totals = [rival.total for rival in choice.rivals if rival.total is not None]
+        assert totals == sorted(totals, reverse=True)
+        assert choice.chosen.total is not None
+        assert choice.chosen.total >= totals[0]
+
+
+def test_the_widest_spread_comes_first_and_the_score_is_the_weighted_sum(round_dir: Path) -> None:
+    choices = [choice for choice in choices_of(round_dir) if choice.dataset == "mini_nq"]
+    spreads = [(choice.chosen.total or 0) - (choice.rivals[-1].total or 0) for choice in choices]
+    assert spreads == sorted(spreads, reverse=True)
+    chosen = choices[0].chosen
+    assert chosen.total == pytest.approx(chosen.scores["task"] + 2 * chosen.scores["faithfulness"])
+    weighted = choices_of(round_dir, {"task": 10.0, "faithfulness": 1.0})[3].chosen
+    assert weighted.total == pytest.approx(10 * weighted.scores["task"] + weighted.scores["faithfulness"])
+
+
+def test_equal_texts_are_shown_once_with_all_their_decodings(round_dir: Path) -> None:
+    path = round_dir / "candidates.parquet"
+    rows = pq.read_table(path).to_pylist()
+    pq.write_table(pa.Table.from_pylist([{**row, "text": "the same"} for row in rows]), path)
+    choice = choices_of(round_dir)[0]
+    assert choice.rivals == []
+    assert len(choice.chosen.labels) == len(LABELS)
+
+
+def test_text_is_kept_as_it_is_and_cut_when_very_long(round_dir: Path) -> None:
+    assert any(HOSTILE in choice.chosen.text for choice in choices_of(round_dir, per_dataset=6))
+    path = round_dir / "candidates.parquet"
+    rows = pq.read_table(path).to_pylist()
+    pq.write_table(pa.Table.from_pylist([{**row, "text": "x" * 1_000_000} for row in rows]), path)
+    text = choices_of(round_dir)[0].chosen.text
+    assert len(text) < 2000
+    assert text.endswith("[1,000,000 characters]")
+
+
+@pytest.mark.parametrize("name", ["candidates", "selected"])
+def test_without_its_tables_a_round_has_no_examples(round_dir: Path, name: str) -> None:
+    (round_dir / f"{name}.parquet").write_bytes(b"")
+    assert choices_of(round_dir) == []
+
+
+def test_without_verdicts_and_prompts_the_texts_remain(round_dir: Path) -> None:
+    (round_dir / "verdicts.parquet").unlink()
+    (round_dir / "prompts.parquet").unlink()
+    choice = choices_of(round_dir)[0]
+    assert choice.chosen.total is None
+    assert choice.prompt == []
+    assert choice.chosen.text

@@ -1,0 +1,242 @@
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from reset_pl.errors import InputError
+from reset_pl.evaluation.report import write_report
+
+from .synthetic_run import HOSTILE, TRAIN_SETS, write_round, write_stage
+
+CHROMIUM = Path("/usr/bin/chromium")
+needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no headless Chromium at {CHROMIUM}")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+    "--enable-logging=stderr", "--host-resolver-rules=MAP * ~NOTFOUND",
+]  # fmt: skip
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """The page as a browser reads it: which elements there are, whether they nest, what text stands in them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def _page(run_dir: Path) -> Page:
+    page = Page(write_report(run_dir).read_text(encoding="utf-8"))
+    assert page.open == []
+    return page
+
+
+def test_the_whole_report_is_one_static_well_formed_file(run_dir: Path) -> None:
+    path = write_report(run_dir)
+    assert path == run_dir / "report.html"
+    page = _page(run_dir)
+    assert not {"script", "img", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
+    for _, attributes in page.tags:
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in ("href", "src"):
+                assert (value or "").startswith(("#", "data:"))
+    assert "url(" not in path.read_text()
+    assert "@import" not in path.read_text()
+    policy = next(meta for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
+    assert (policy["content"] or "").startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    assert list(run_dir.glob("*.tmp")) == []
+
+
+def test_it_says_what_the_run_achieved(run_dir: Path) -> None:
+    page = _page(run_dir)
+    text = " ".join(page.text)
+    assert re.search(r"Faithfulness rose from \.\d\d to \.\d\d; instruction following", text)
+    for heading in ("The trade-off", "Every stage, as in Table 4", "Test set by test set", "The rounds", "Settings"):
+        assert heading in text
+    for name in TRAIN_SETS:
+        assert name in text
+    assert "python -m reset_pl fit --config configs/mini/reset.yaml" in text
+    assert "all candidates truncated" in text
+    assert "# <b>bold</b>" in text
+
+
+def test_hostile_text_is_shown_and_inert(run_dir: Path) -> None:
+    assert any(HOSTILE in text for text in _page(run_dir).text)
+
+
+def test_names_from_files_are_untrusted_too(run_dir: Path) -> None:
+    path = run_dir / "rounds" / "round-001" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["left_out"] = {HOSTILE: 3}
+    manifest["win_rate"] = {HOSTILE: {HOSTILE: 0.5}}
+    manifest["seconds"] = {HOSTILE: 3.0}
+    path.write_text(json.dumps(manifest))
+    (run_dir / "environment.json").write_text(json.dumps({"host": HOSTILE, "odd": "\ud800", "command": HOSTILE}))
+    page = _page(run_dir)
+    assert not {"script", "img"} & {tag for tag, _ in page.tags}
+
+
+def test_tables_figures_and_headings_can_be_read_aloud(run_dir: Path) -> None:
+    page = _page(run_dir)
+    order = [tag for tag, _ in page.tags if tag in ("table", "caption")]
+    assert order == ["table", "caption"] * (len(order) // 2)
+    assert len(page.all("svg")) == len(page.all("desc")) == 2
+    identities = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
+    assert len(set(identities)) == len(identities)
+    labels = {label for _, attributes in page.tags for label in (attributes.get("aria-labelledby") or "").split()}
+    assert labels <= set(identities)
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+@pytest.mark.parametrize("rows", [True, False], ids=["with rows", "without rows"])
+def test_after_the_first_evaluation_alone(tmp_path: Path, rows: bool) -> None:
+    write_stage(tmp_path, "start", parquet=rows)
+    text = " ".join(_page(tmp_path).text)
+    assert "at start." in text
+    assert "Only start is evaluated so far" in text
+    assert "The rounds" not in text
+
+
+def test_before_any_evaluation(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("seed_everything: 1\n")
+    assert "Nothing evaluated yet" in " ".join(_page(tmp_path).text)
+
+
+def test_a_round_that_still_runs(run_dir: Path) -> None:
+    path = write_round(run_dir, 2, status="running", parquet=False)
+    (path / "manifest.json").write_text(json.dumps({"round": 2, "status": "running"}))
+    text = " ".join(_page(run_dir).text)
+    assert "round 2 (running)" in text
+    assert "From round 1" in text
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "environment.json", "config.yaml", "rounds", "evaluation", "evaluation/start.json", "evaluation/mtl.json",
+        "evaluation/mtl.parquet", "rounds/round-001/verdicts.parquet", "rounds/round-001/prompts.parquet",
+        "rounds/round-001/candidates.parquet", "rounds/round-001/manifest.json",
+    ],
+)  # fmt: skip
+def test_it_is_written_whatever_is_missing(run_dir: Path, missing: str) -> None:
+    path = run_dir / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert "Settings" in " ".join(_page(run_dir).text)
+
+
+def test_null_scores_are_dashes(run_dir: Path) -> None:
+    for path in (run_dir / "evaluation").glob("*.json"):
+        content = json.loads(path.read_text())
+        for entry in content["datasets"].values():
+            entry |= dict.fromkeys(("faithfulness", "task", "instruction", "length"))
+        content["macro"] = dict.fromkeys(content["macro"])
+        path.write_text(json.dumps(content))
+    assert "Evaluated at round 1." in " ".join(_page(run_dir).text)
+
+
+def test_a_broken_file_is_named_in_the_report(run_dir: Path) -> None:
+    (run_dir / "evaluation" / "round-000.json").write_text("{")
+    assert "evaluation/round-000.json could not be read" in " ".join(_page(run_dir).text)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Expected the directory of a run"):
+        write_report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_it_loads_no_training_library() -> None:
+    code = (
+        "import sys, reset_pl.evaluation.report; print(sorted({'torch', 'lightning', 'matplotlib'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def _browse(path: Path, tmp_path: Path) -> tuple[str, list[str], list[str]]:
+    """Open a page offline in Chromium.
+
+    Returns:
+        The document after loading, the console's lines, and the hosts that the page asked.
+    """
+    log = tmp_path / "net.json"
+    result = subprocess.run(
+        [
+            str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}",
+            f"--log-net-log={log}", "--dump-dom", path.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=90, check=True,
+    )  # fmt: skip
+    console = [line for line in result.stderr.splitlines() if "CONSOLE" in line]
+    events = json.loads(log.read_text())["events"]
+    asked = {event["params"]["url"] for event in events if "url" in event.get("params", {})}
+    hosts = {urlsplit(url).hostname or "" for url in asked if not url.startswith(("file:", "data:"))}
+    # The browser itself asks for updates and the time; that is not the page's doing.
+    return result.stdout, console, sorted(host for host in hosts if not host.endswith(("google.com", "googleapis.com")))
+
+
+@needs_chromium
+@pytest.mark.integration
+def test_chromium_opens_it_offline_without_error_or_request(run_dir: Path, tmp_path: Path) -> None:
+    document, console, asked = _browse(write_report(run_dir), tmp_path)
+    assert "<title>run: Faithfulness rose" in document
+    assert "&lt;script&gt;document.title" in document
+    assert "<script" not in document
+    assert console == []
+    assert asked == []
+
+
+@needs_chromium
+@pytest.mark.integration
+def test_chromium_runs_and_loads_nothing_even_if_escaping_failed(run_dir: Path, tmp_path: Path) -> None:
+    path = write_report(run_dir)
+    path.write_text(path.read_text().replace("</main>", f"{HOSTILE}</main>"))
+    document, console, asked = _browse(path, tmp_path)
+    assert "<script>" in document
+    assert "pwned</title>" not in document
+    assert any("Content Security Policy" in line for line in console)
+    assert asked == []
+
+
+@needs_chromium
+@pytest.mark.integration
+def test_a_page_without_these_guards_would_have_been_caught(tmp_path: Path) -> None:
+    path = tmp_path / "bare.html"
+    path.write_text(f"<title>run</title>{HOSTILE}<script>console.log('here')</script>")
+    document, console, asked = _browse(path, tmp_path)
+    assert "<title>pwned</title>" in document
+    assert any("here" in line for line in console)
+    assert asked == ["planted.invalid"]

@@ -1,0 +1,47 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from reset_pl.errors import InputError
+from reset_pl.evaluation.run_directory import Stage, read_run, read_stages
+
+
+def test_stages_come_in_the_order_of_the_run(run_dir: Path) -> None:
+    for name in ("round-010", "round-002", "extra"):
+        (run_dir / "evaluation" / f"{name}.json").write_text("{}")
+    names = [stage.name for stage in read_stages(run_dir)]
+    assert names == ["start", "mtl", "round-000", "round-001", "round-002", "round-010", "extra"]
+    assert [stage.label for stage in read_stages(run_dir)][:3] == ["start", "MTL", "round 0"]
+
+
+def test_null_and_nan_are_absent_and_a_missing_interval_has_no_width() -> None:
+    macro = {"task": None, "instruction": {"mean": float("nan")}, "faithfulness": {"mean": 0.5, "low": None}}
+    stage = Stage.from_json({"stage": "mtl", "macro": macro})
+    assert list(stage.macro) == ["faithfulness"]
+    assert stage.macro["faithfulness"].half_width == 0
+
+
+def test_what_cannot_be_read_is_noted_and_the_rest_is_read(run_dir: Path) -> None:
+    (run_dir / "evaluation" / "round-000.json").write_text('{"stage": "rou')
+    (run_dir / "rounds" / "round-001" / "manifest.json").write_text("[]")
+    run = read_run(run_dir)
+    assert [stage.name for stage in run.stages] == ["start", "mtl", "round-001"]
+    assert [entry.number for entry in run.rounds] == [0]
+    assert len(run.notes) == 2
+    assert "round-000.json could not be read" in run.notes[0]
+
+
+def test_judges_are_read_from_a_list_and_from_a_mapping(run_dir: Path) -> None:
+    assert read_run(run_dir).rounds[0].judges[0] == "summac mini-1 faithfulness"
+    manifest = run_dir / "rounds" / "round-000" / "manifest.json"
+    manifest.write_text(json.dumps({"judges": {"summac": "2"}}))
+    assert read_run(run_dir).rounds[0].judges == ["summac 2"]
+
+
+def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(InputError) as caught:
+            read_run(folder)
+        assert "\n" not in str(caught.value)
+        assert str(folder) in str(caught.value)

@@ -1,0 +1,99 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from reset_pl.evaluation.run_directory import Stage, read_run, read_stages
+from reset_pl.evaluation.table import columns_of, format_rounds, format_table, print_tables
+
+GOLDEN = """\
+        abstractive ─────────────   extractive ──   all sets
+stage   marco  wikisum*      mean    nq      mean       mean         IF
+───────────────────────────────────────────────────────────────────────
+MTL       .92       .80  .86 ±.02   .90  .90 ±.02   .87 ±.02   .75 ±.02
+
+faithfulness by data set; IF: instruction following; * unseen in training; ±: half of the 95% interval
+"""
+
+
+def _score(mean: float) -> dict[str, float]:
+    return {"mean": mean, "low": mean - 0.02, "high": mean + 0.02}
+
+
+def _stage(name: str) -> Stage:
+    def entry(group: str, seen: bool, mean: float) -> dict[str, object]:
+        return {"group": group, "seen": seen, "n": 100, "faithfulness": _score(mean), "instruction": None}
+
+    return Stage.from_json(
+        {
+            "stage": name,
+            "datasets": {
+                "nq": entry("extractive_qa", True, 0.9),
+                "wikisum": entry("summarization", False, 0.8),
+                "marco": entry("abstractive_qa", True, 0.92),
+            },
+            "macro": {
+                "faithfulness": _score(0.87),
+                "faithfulness_extractive": _score(0.9),
+                "faithfulness_abstractive": _score(0.86),
+                "instruction": _score(0.75),
+            },
+        }
+    )
+
+
+def test_the_table_of_one_stage_to_the_letter() -> None:
+    assert format_table([_stage("mtl")]) == GOLDEN
+
+
+@pytest.mark.parametrize("width", [140, 118, 100])
+def test_it_fits_the_width_and_its_columns_align(run_dir: Path, width: int) -> None:
+    lines = format_table(read_stages(run_dir), width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert len({len(line) for line in lines[1:7]}) == 1
+
+
+def test_intervals_give_way_last(run_dir: Path) -> None:
+    stages = read_stages(run_dir)
+    assert "unseen " in format_table(stages, width=140)
+    assert "±" in format_table(stages, width=118)
+    narrow = format_table(stages, width=60)
+    assert "±" not in narrow
+    assert ".76" in narrow
+
+
+def test_columns_that_no_stage_fills_are_left_out(run_dir: Path) -> None:
+    assert any(column.heading == "oracle" for column in columns_of(read_stages(run_dir)))
+    assert not any(column.heading in ("oracle", "task") for column in columns_of([_stage("mtl")]))
+
+
+def test_a_stage_without_a_set_gets_a_dash() -> None:
+    bare = Stage.from_json({"stage": "round-000", "macro": {"instruction": _score(0.7)}})
+    assert format_table([_stage("mtl"), bare]).splitlines()[4].split() == ["round", "0", *"–" * 6, ".70", "±.02"]
+
+
+def test_no_stage_is_said_and_not_raised() -> None:
+    assert format_table([]) == "no stage evaluated yet\n"
+
+
+def test_rounds_list_counts_rates_and_what_was_left_out(run_dir: Path) -> None:
+    text = format_rounds(read_run(run_dir).rounds)
+    row = next(line for line in text.splitlines() if line.startswith("mini_nq"))
+    assert row.split()[1:4] == ["200", "1,400", "180"]
+    assert row.split()[5:] == ["12%", "2%", "6%", "0%", "0.4%"]
+    assert "mean score: best 2.31, random 1.72, gold 1.93" in text
+    assert "left out: all candidates truncated 51, all judgements failed 29" in text
+
+
+def test_a_running_round_with_an_empty_manifest_is_one_line(run_dir: Path) -> None:
+    manifest = run_dir / "rounds" / "round-001" / "manifest.json"
+    manifest.write_text(json.dumps({"round": 1, "status": "running", "mean_score": None}))
+    assert format_rounds(read_run(run_dir).rounds[1:]) == "round 1 (running)\n"
+
+
+def test_both_tables_are_printed(run_dir: Path) -> None:
+    stream = io.StringIO()
+    print_tables(run_dir, stream)
+    assert "abstractive" in stream.getvalue()
+    assert "round 1\n" in stream.getvalue()
