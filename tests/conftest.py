@@ -1,17 +1,19 @@
-"""One tiny model, one small tokenizer and a handful of examples for all tests."""
+"""One tiny model, one small tokenizer, one scripted sampler and judge for all tests."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
+from reset_pl.sampling.decoding import Draw, Plan, Sampler
+
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-WORDS = [f"w{i}" for i in range(40)]
 
 
 def save_tokenizer(folder: Path) -> None:
@@ -64,3 +66,83 @@ def tokenizer(tiny_model: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(tiny_model)
+
+
+def make_example(number: int, *, dataset: str = "qa", objective: str = "extractive_qa", **changes: Any) -> Example:
+    """An example whose passage holds its answer, ``w<number>``."""
+    fields: dict[str, Any] = {
+        "id": f"{dataset}/{number}",
+        "dataset": dataset,
+        "objective": Objective(objective),
+        "instruction": "Answer.",
+        "question": f"Which word {number}?",
+        "passages": (f"It is w{number} here.",),
+        "response": f"w{number}",
+        "references": (f"w{number}",),
+    }
+    return Example(**{**fields, **changes})
+
+
+class ScriptedSampler(Sampler):
+    """Answers from a function of (example, draw); counts what it drew, so that a test sees work done twice."""
+
+    def __init__(self, answer: Callable[[Example, Draw], str]) -> None:
+        self.answer = answer
+        self.drawn: list[str] = []
+
+    def open(self, policy: Any, encoder: Any) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def sample(self, examples: Sequence[Example], plan: Plan) -> Iterable[Candidate]:
+        for example in examples:
+            for draw in plan.draws(example):
+                self.drawn.append(draw.candidate_id)
+                text = self.answer(example, draw)
+                yield Candidate(
+                    id=draw.candidate_id,
+                    example_id=example.id,
+                    round=draw.round,
+                    procedure=draw.procedure,
+                    decoding=draw.decoding,
+                    text=text,
+                    token_ids=tuple(range(len(text.split()))),
+                    finish_reason="length" if text.endswith("…") else "stop",
+                    seed=draw.seed,
+                )
+
+
+class ScriptedJudge(Judge):
+    """Scores by a function of (example, candidate): a number, none to abstain, or an exception to fail."""
+
+    version = "1"
+
+    def __init__(
+        self, rate: Callable[[Example, Candidate], float | None], name: str = "scripted", aspect: str = "faithfulness"
+    ) -> None:
+        self.rate = rate
+        self.name = name
+        self.aspect = Aspect(aspect)
+        self.judged: list[str] = []
+
+    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:
+        for example, candidate in pairs:
+            self.judged.append(candidate.id)
+            score, status, detail = None, Status.SCORED, ""
+            try:
+                score = self.rate(example, candidate)
+                status = Status.ABSTAINED if score is None else Status.SCORED
+            except RuntimeError as error:
+                status, detail = Status.FAILED, str(error)
+            yield Verdict(
+                candidate_id=candidate.id,
+                judge=self.name,
+                version=self.version,
+                aspect=self.aspect,
+                status=status,
+                score=score,
+                raw=score,
+                detail=detail,
+            )

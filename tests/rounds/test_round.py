@@ -1,0 +1,224 @@
+"""A round with a scripted sampler and judges: order, restart at every point, ranks, what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reset_pl.data.curated import CuratedSource
+from reset_pl.errors import InputError
+from reset_pl.records import Candidate, Example
+from reset_pl.rounds.ledger import Ledger
+from reset_pl.rounds.round import Ranks, RoundSettings, draw_prompts, make_chunks, run_round
+from reset_pl.rounds.selection import WeightedSelector
+from reset_pl.sampling.decoding import DecodingPlan, Draw
+from tests.conftest import ScriptedJudge, ScriptedSampler, make_example
+
+POOLS = {name: [make_example(n, dataset=name) for n in range(20)] for name in ("qa", "more")}
+PLAN = DecodingPlan(temperatures=(0.2, 0.5, 0.7), top_ks=())
+
+
+def settings(**changes: Any) -> RoundSettings:
+    fields: dict[str, Any] = {
+        "number": 0,
+        "seed": 1,
+        "prompts_per_dataset": 10,
+        "chunk_size": 4,
+        "judge_references": True,
+        "policy": "abc",
+    }
+    return RoundSettings(**{**fields, **changes})
+
+
+def answer(example: Example, draw: Draw) -> str:
+    """The right word at temperature 0.5 only."""
+    assert example.response is not None
+    return example.response if draw.decoding.temperature == 0.5 else f"wrong {draw.decoding.label}"
+
+
+def is_right(example: Example, candidate: Candidate) -> float:
+    return float(candidate.text == example.response)
+
+
+def run(directory: Path, sampler: Any = None, judges: Any = None, ranks: Ranks | None = None, **changes: Any) -> Ledger:
+    return run_round(
+        directory,
+        settings(**changes),
+        pools=POOLS,
+        plan=PLAN,
+        sampler=sampler or ScriptedSampler(answer),
+        judges=judges if judges is not None else [ScriptedJudge(is_right)],
+        selector=WeightedSelector(),
+        ranks=ranks,
+    )
+
+
+def tables(ledger: Ledger) -> dict[str, Any]:
+    return {name: ledger.read_table(name) for name in ("prompts", "candidates", "verdicts", "selected")}
+
+
+def test_round_selects_the_best_and_counts(tmp_path: Path) -> None:
+    ledger = run(tmp_path / "round-000")
+    selected = ledger.read_table("selected")
+    assert len(selected) == 20
+    assert all(row["text"] == f"w{row['example_id'].split('/')[1]}" for row in selected)
+    assert all(row["candidate_id"].endswith("/temperature/1") for row in selected)
+    manifest = ledger.read_manifest()
+    assert manifest is not None
+    assert manifest["status"] == "complete"
+    assert manifest["counts"] == {"prompts": 20, "candidates": 60, "verdicts": 60, "selected": 20}
+    assert manifest["win_rate"] == {name: {"temperature=0.5": 1.0} for name in POOLS}
+    assert manifest["mean_score"] == {"best": 2.0, "random": pytest.approx(2 / 3), "gold": 2.0}
+    assert manifest["rates"] == dict.fromkeys(
+        ("tie", "all_equal", "duplicate", "truncated", "failed", "abstained"), 0.0
+    )
+    assert not ledger.parts.exists()
+
+
+def test_curated_source_reads_the_choice(tmp_path: Path) -> None:
+    run(tmp_path / "round-000")
+    curated = CuratedSource(str(tmp_path / "round-000")).load()
+    originals = {example.id: example for rows in POOLS.values() for example in rows}
+    assert len(curated) == 20
+    assert all(example == originals[example.id] for example in curated)  # the right answer is the reference here
+
+
+def test_finished_round_is_not_done_again(tmp_path: Path) -> None:
+    before = tables(run(tmp_path / "round-000"))
+    sampler = ScriptedSampler(answer)
+    assert tables(run(tmp_path / "round-000", sampler)) == before
+    assert sampler.drawn == []
+
+
+class KilledError(Exception):
+    """Stands for a kill at a chosen moment."""
+
+
+@pytest.mark.parametrize("survive", [0, 1, 2, 5, 7, 11, 12, 13])
+def test_restart_after_a_kill_at_any_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survive: int) -> None:
+    expected = tables(run(tmp_path / "whole" / "round-000"))
+    samplers, judges = [ScriptedSampler(answer) for _ in "ab"], [ScriptedJudge(is_right) for _ in "ab"]
+    directory = tmp_path / "killed" / "round-000"
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "write_part", _dying(Ledger.write_part, survive))
+        patch.setattr(Ledger, "write_table", _dying(Ledger.write_table, max(survive - 10, 1)))
+        with pytest.raises(KilledError):
+            run(directory, samplers[0], [judges[0]])
+    committed = {path.name for path in directory.glob("parts/*.parquet")}
+    ledger = run(directory, samplers[1], [judges[1]])
+    assert tables(ledger) == expected
+    # What was committed before the kill has not been drawn or judged again.
+    chunks = {chunk.name: chunk for chunk in make_chunks(draw_prompts(POOLS, settings()), 4)}
+    for name, chunk in chunks.items():
+        ids = {f"0/{example.id}/temperature/0" for example in chunk.examples}
+        if f"candidates-{name}.parquet" in committed:
+            assert not ids & set(samplers[1].drawn)
+        if f"verdicts-scripted-{name}.parquet" in committed:
+            assert not ids & set(judges[1].judged)
+
+
+def _dying(write: Callable[..., None], survive: int) -> Callable[..., None]:
+    count = 0
+
+    def dying(*args: Any) -> None:
+        nonlocal count
+        if count == survive:
+            raise KilledError
+        count += 1
+        write(*args)
+
+    return dying
+
+
+def test_ranks_share_the_round_and_agree_with_one_process(tmp_path: Path) -> None:
+    expected = tables(run(tmp_path / "one" / "round-000"))
+    directory = tmp_path / "two" / "round-000"
+    first, second = ScriptedSampler(answer), ScriptedSampler(answer)
+    barriers: list[int] = []
+
+    def barrier() -> None:
+        barriers.append(len(barriers))
+        if len(barriers) == 1:  # the round has begun: the other rank does its share meanwhile
+            run(directory, second, ranks=Ranks(rank=1, world_size=2))
+
+    run(directory, first, ranks=Ranks(rank=0, world_size=2, barrier=barrier))
+    assert len(barriers) == 3
+    assert tables(Ledger(directory)) == expected
+    assert sorted(first.drawn + second.drawn) == sorted(
+        row["candidate_id"] for row in expected["candidates"] if row["procedure"] != "reference"
+    )
+    assert first.drawn
+    assert second.drawn
+
+
+def test_prompts_do_not_depend_on_order_and_differ_between_rounds() -> None:
+    shuffled = {name: rows[::-1] for name, rows in reversed(POOLS.items())}
+    assert draw_prompts(POOLS, settings()) == draw_prompts(shuffled, settings())
+    ids = [{e.id for e in draw_prompts(POOLS, settings(number=number))} for number in (0, 1)]
+    assert ids[0] != ids[1]
+    assert len(draw_prompts(POOLS, settings(prompts_per_dataset=50))) == 40
+
+
+def test_chunks_hold_one_dataset_each_and_cover_all() -> None:
+    prompts = draw_prompts(POOLS, settings())
+    chunks = make_chunks(prompts, 4)
+    assert sorted(e.id for chunk in chunks for e in chunk.examples) == sorted(e.id for e in prompts)
+    assert all(len({e.dataset for e in chunk.examples}) == 1 for chunk in chunks)
+    assert [chunk.name for chunk in chunks] == [f"{name}-{i:04d}" for name in ("more", "qa") for i in range(3)]
+
+
+def test_judge_failing_on_some_candidates_is_counted(tmp_path: Path) -> None:
+    def rate(example: Example, candidate: Candidate) -> float:
+        if candidate.procedure == "temperature" and candidate.text == example.response:
+            raise RuntimeError("no answer")
+        return 0.5
+
+    manifest = run(tmp_path / "round-000", judges=[ScriptedJudge(rate)]).read_manifest()
+    assert manifest is not None
+    assert manifest["counts"]["selected"] == 20
+    assert manifest["rates"]["failed"] == pytest.approx(1 / 3)
+
+
+def test_judge_failing_on_a_whole_example_leaves_it_out(tmp_path: Path) -> None:
+    def rate(example: Example, candidate: Candidate) -> float:
+        if example.dataset == "qa":
+            raise RuntimeError("no answer")
+        return 0.5
+
+    ledger = run(tmp_path / "round-000", judges=[ScriptedJudge(rate)])
+    manifest = ledger.read_manifest()
+    assert manifest is not None
+    assert {row["dataset"] for row in ledger.read_table("selected")} == {"more"}
+    assert manifest["left_out"] == {"judges_failed": 10}
+
+
+def test_round_that_keeps_nothing_says_why(tmp_path: Path) -> None:
+    truncated = ScriptedSampler(lambda example, draw: "cut …")
+    with pytest.raises(InputError, match=r"kept nothing of 20 prompts \(all_truncated: 20\)"):
+        run(tmp_path / "round-000", truncated)
+    assert len(Ledger(tmp_path / "round-000").read_table("candidates")) == 80
+    assert not Ledger(tmp_path / "round-000").complete
+
+
+def test_ledger_of_other_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "write_part", _dying(Ledger.write_part, 2))
+        with pytest.raises(KilledError):
+            run(tmp_path / "round-000")
+    with pytest.raises(InputError, match="begun with the policy abc, but the weights now are xyz"):
+        run(tmp_path / "round-000", policy="xyz")
+
+
+def test_rates_count_duplicates_ties_and_equal_sets(tmp_path: Path) -> None:
+    def answer_by_set(example: Example, draw: Draw) -> str:
+        return "same" if example.dataset == "qa" else draw.decoding.label
+
+    ledger = run(tmp_path / "round-000", ScriptedSampler(answer_by_set), [ScriptedJudge(lambda e, c: 0.5)])
+    manifest = ledger.read_manifest()
+    assert manifest is not None
+    rates = manifest["rates_per_dataset"]
+    assert (rates["qa"]["all_equal"], rates["qa"]["duplicate"], rates["qa"]["tie"]) == (1.0, pytest.approx(2 / 3), 0.0)
+    assert (rates["more"]["all_equal"], rates["more"]["duplicate"], rates["more"]["tie"]) == (0.0, 0.0, 1.0)
