@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.intervals import Interval, macro_paired_interval
-from reset_pl.evaluation.run_directory import DatasetScores, Stage
+from reset_pl.evaluation.results import DatasetScores, Stage
 from reset_pl.records import Objective
 
 __all__ = ["Change", "change_of", "compared", "headline", "macro_changes"]
@@ -26,7 +26,6 @@ _MACROS: dict[str, tuple[str, str, Predicate]] = {
     "faithfulness": ("Faithfulness", "faithfulness", lambda entry: True),
     "faithfulness_seen": ("… on seen sets", "faithfulness", lambda entry: entry.seen),
     "faithfulness_unseen": ("… on unseen sets", "faithfulness", lambda entry: not entry.seen),
-    "faithfulness_oracle": ("… by the oracle", "faithfulness_oracle", lambda entry: True),
     "instruction": ("Instruction following", "instruction", lambda entry: True),
     "task": ("Task score", "task", lambda entry: entry.group != Objective.INSTRUCTION),
 }
@@ -70,7 +69,12 @@ def compared(stages: Sequence[Stage]) -> tuple[Stage | None, Stage]:
 def macro_changes(run_dir: Path, before: Stage | None, after: Stage) -> dict[str, Change]:
     """Macro average → its change, for those that the later stage has."""
     changes = {}
-    for key, (title, column, keep) in _MACROS.items():
+    held_out: dict[str, tuple[str, str, Predicate]] = {
+        f"faithfulness_{name}": (f"… by the {name}", f"faithfulness_{name}", lambda entry: True)
+        for name in after.held_out
+    }
+    faithful = {key: entry for key, entry in _MACROS.items() if key.startswith("faithfulness")}
+    for key, (title, column, keep) in (faithful | held_out | _MACROS).items():
         if key in after.macro:
             difference = _paired(run_dir, before, after, column, keep) if before else None
             earlier = before.macro.get(key) if before else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,9 @@ __all__ = ["Choice", "Rival", "choices_of"]
 _WEIGHTS: Mapping[str, float] = {Aspect.TASK: 1.0, Aspect.INSTRUCTION: 2.0, Aspect.FAITHFULNESS: 2.0}
 """The paper's (section 5.1), for manifests that name none."""
 _TEXT_LIMIT = 1200
-_PROMPT_COLUMNS = ("instruction", "question", "passages")
+_PROMPT_FIELDS = ("instruction", "question", "passages")
+_REFERENCE = "reference"
+"""Procedure of an example's own response: judged beside the candidates, never selected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,8 @@ class Choice:
     chosen: Rival
     rivals: list[Rival]
     """The other texts, best first."""
+    reference: Rival | None
+    """The example's own response, where it was judged too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +82,7 @@ def choices_of(round_dir: Path, weights: Mapping[str, float] | None = None, *, p
     Returns:
         The prompts with the widest spread of scores, data set by data set; none while the tables are missing.
     """
-    candidates = _read(round_dir / "candidates.parquet", ["candidate_id", "example_id"])
+    candidates = _read(round_dir / "candidates.parquet", ["candidate_id", "example_id", "procedure"])
     selected = _read(round_dir / "selected.parquet", ["example_id", "candidate_id", "dataset", "reason"])
     if candidates is None or selected is None:
         return []
@@ -98,7 +103,7 @@ def choices_of(round_dir: Path, weights: Mapping[str, float] | None = None, *, p
 def _with_texts(round_dir: Path, chosen: Sequence[Mapping[str, Any]], totals: _Totals) -> list[Choice]:
     """The chosen rows with the texts that belong to them, read for these alone."""
     wanted = ("example_id", "in", [row["example_id"] for row in chosen])
-    columns = ["candidate_id", "example_id", "decoding", "text", "finish_reason"]
+    columns = ["candidate_id", "example_id", "procedure", "decoding", "text", "finish_reason"]
     texts = _read(round_dir / "candidates.parquet", columns, wanted) if chosen else None
     if texts is None:
         return []
@@ -113,9 +118,11 @@ def _with_texts(round_dir: Path, chosen: Sequence[Mapping[str, Any]], totals: _T
 
 
 def _choice(
-    row: Mapping[str, Any], drawn: Sequence[Mapping[str, Any]], prompt: list[str], totals: _Totals
+    row: Mapping[str, Any], judged: Sequence[Mapping[str, Any]], prompt: list[str], totals: _Totals
 ) -> Choice | None:
     """One prompt; None when the chosen candidate is not among those drawn."""
+    drawn = [entry for entry in judged if entry["procedure"] != _REFERENCE]
+    own = next((entry for entry in judged if entry["procedure"] == _REFERENCE), None)
     winner = next((entry for entry in drawn if entry["candidate_id"] == row["candidate_id"]), None)
     if winner is None:
         return None
@@ -127,7 +134,7 @@ def _choice(
     rivals.sort(key=lambda rival: -1.0 if rival.total is None else rival.total, reverse=True)
     return Choice(
         example_id=row["example_id"], dataset=row["dataset"], reason=row["reason"], prompt=prompt, chosen=chosen,
-        rivals=rivals,
+        rivals=rivals, reference=_rival(own, totals) if own else None,
     )  # fmt: skip
 
 
@@ -155,27 +162,23 @@ def _scores(path: Path) -> dict[str, dict[str, float]]:
 def _spreads(candidates: pa.Table, totals: _Totals) -> dict[str, float]:
     """Example id → difference of its best and worst scored candidate."""
     scores: dict[str, list[float]] = defaultdict(list)
-    columns = (candidates.column(name).to_pylist() for name in ("candidate_id", "example_id"))
-    for candidate, example in zip(*columns, strict=True):
-        total = totals.of(candidate)
+    columns = (candidates.column(name).to_pylist() for name in ("candidate_id", "example_id", "procedure"))
+    for candidate, example, procedure in zip(*columns, strict=True):
+        total = totals.of(candidate) if procedure != _REFERENCE else None
         if total is not None:
             scores[example].append(total)
     return {example: max(entries) - min(entries) for example, entries in scores.items()}
 
 
 def _prompts(path: Path, wanted: tuple[str, str, Any]) -> dict[str, list[str]]:
-    """Example id → the parts of its prompt; whichever columns were kept."""
-    if not path.is_file():
-        return {}
-    try:
-        columns = [name for name in _PROMPT_COLUMNS if name in pq.read_schema(path).names]
-    except (OSError, pa.ArrowException):
-        return {}
-    table = _read(path, ["example_id", *columns], wanted)
+    """Example id → the parts of its prompt, from the example that the round kept as JSON."""
+    table = _read(path, ["example_id", "example"], wanted)
     prompts: dict[str, list[str]] = {}
     for row in table.to_pylist() if table is not None else []:
-        parts = [part for name in columns for part in (row[name] if isinstance(row[name], list) else [row[name]])]
-        prompts[row["example_id"]] = [_cut(part) for part in parts if part]
+        example = json.loads(row["example"])
+        parts = [example.get(field) for field in _PROMPT_FIELDS]
+        flat = [text for part in parts for text in (part if isinstance(part, list) else [part])]
+        prompts[row["example_id"]] = [_cut(text) for text in flat if text]
     return prompts
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.intervals import Interval
-from reset_pl.evaluation.run_directory import Stage
+from reset_pl.evaluation.results import Stage
 
 __all__ = ["Arrow", "Axis", "Box", "Plane", "Point", "plane_of"]
 

@@ -20,8 +20,8 @@ from reset_pl.evaluation import numbers
 from reset_pl.evaluation.changes import Change, change_of, compared, headline, macro_changes
 from reset_pl.evaluation.examples import Choice, choices_of
 from reset_pl.evaluation.plane import plane_of
-from reset_pl.evaluation.round_summary import COUNTS, summary_of
-from reset_pl.evaluation.run_directory import Round, Run, Stage, read_run
+from reset_pl.evaluation.results import Round, Run, Stage, read_run
+from reset_pl.evaluation.round_summary import COUNTS, SCORES, summary_of
 from reset_pl.evaluation.table import RATES, Column, columns_of, short_names
 
 __all__ = ["write_report"]
@@ -89,6 +89,7 @@ def _content(run: Run) -> dict[str, Any]:
         "name": run.path.resolve().name,
         "rounds": [summary_of(entry) for entry in run.rounds],
         "count_keys": COUNTS,
+        "score_keys": SCORES,
         "rates": RATES,
         "examples_round": last_complete,
         "examples": _examples(last_complete),

@@ -22,7 +22,6 @@ __all__ = ["DatasetScores", "Round", "Run", "Stage", "read_run", "read_stages"]
 
 _FIRST_STAGES = {"start": 0, "mtl": 1}
 _ROUND = re.compile(r"round-(\d+)")
-_SCORES = ("faithfulness", "faithfulness_raw", "faithfulness_oracle", "task", "instruction", "length")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +61,13 @@ class Stage:
     """Test set → its scores."""
     macro: dict[str, Interval]
     """Macro average → mean with interval; one that does not apply is absent."""
+
+    @property
+    def held_out(self) -> list[str]:
+        """Judges of faithfulness that took no part in selection; each has averages of its own."""
+        splits = (key.removesuffix("_unseen") for key in self.macro if key.endswith("_unseen"))
+        names = (key.removeprefix("faithfulness_") for key in splits if key.startswith("faithfulness_"))
+        return [name for name in names if name != "raw"]
 
     @property
     def label(self) -> str:
@@ -219,7 +225,7 @@ def _read_object(path: Path, notes: list[str]) -> dict[str, Any] | None:
 def _dataset(name: str, entry: Mapping[str, Any]) -> DatasetScores:
     """One entry of ``datasets``."""
     n = int(entry.get("n") or 0)
-    scores = _intervals({key: entry.get(key) for key in _SCORES}, n=n)
+    scores = _intervals(entry, n=n)
     return DatasetScores(
         name=name, group=str(entry.get("group", "")), seen=bool(entry.get("seen", True)), n=n, scores=scores
     )

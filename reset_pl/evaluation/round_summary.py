@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reset_pl.evaluation.run_directory import Round
+from reset_pl.evaluation.results import Round
 from reset_pl.evaluation.table import RATES
 
 __all__ = ["RoundSummary", "summary_of"]
@@ -14,6 +14,7 @@ __all__ = ["RoundSummary", "summary_of"]
 Numbers = Mapping[str, float | None]
 
 COUNTS = ("prompts", "candidates", "verdicts", "selected")
+SCORES = ("gold", "random", "best")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,12 @@ class RoundSummary:
     """Data set → label → share of its selections."""
     widest_win: float
     """The largest share, to which bars are scaled."""
-    mean_score: list[tuple[str, float]]
-    """``gold``, ``random``, ``best``, as far as they are known."""
+    mean_score: Numbers
+    """Mean weighted score of the reference (``gold``), of a ``random`` candidate and of the ``best``."""
+    mean_scores: list[tuple[str, Numbers]]
+    """The same by data set."""
+    highest_score: float
+    """The largest of these, to which bars are scaled."""
     seconds: list[tuple[str, float]]
     """Steps that took time."""
     left_out: list[tuple[str, float]]
@@ -45,8 +50,10 @@ class RoundSummary:
 
     @property
     def total_seconds(self) -> float | None:
-        """All steps together."""
-        return sum(value for _, value in self.seconds) if self.seconds else None
+        """How long the round took. Judging runs beside sampling: of these two only the longer one counts."""
+        steps = dict(self.seconds)
+        overlap = min(steps.get("sample", 0.0), steps.get("judge", 0.0))
+        return sum(steps.values()) - overlap if steps else None
 
 
 def summary_of(entry: Round) -> RoundSummary:
@@ -54,7 +61,8 @@ def summary_of(entry: Round) -> RoundSummary:
     counts, rates = (entry.numbers_by_dataset(f"{key}_per_dataset") for key in ("counts", "rates"))
     wins = entry.numbers_by_dataset("win_rate")
     labels = sorted({label for shares in wins.values() for label in shares}, key=_decoding_order)
-    scores = entry.numbers("mean_score")
+    by_dataset = entry.numbers_by_dataset("mean_score_per_dataset")
+    scores = [entry.numbers("mean_score"), *by_dataset.values()]
     return RoundSummary(
         number=entry.number,
         is_complete=entry.is_complete,
@@ -66,9 +74,11 @@ def summary_of(entry: Round) -> RoundSummary:
         win_labels=labels,
         win_rates=list(wins.items()),
         widest_win=max((share for shares in wins.values() for share in shares.values() if share), default=1.0),
-        mean_score=[(key, value) for key in ("gold", "random", "best") if (value := scores.get(key)) is not None],
+        mean_score=scores[0],
+        mean_scores=list(by_dataset.items()),
+        highest_score=max((value for entries in scores for value in entries.values() if value), default=1.0),
         seconds=[(key, value) for key, value in entry.numbers("seconds").items() if value],
-        left_out=[(key, value) for key, value in entry.numbers("left_out").items() if value],
+        left_out=[(key.replace("_", " "), value) for key, value in entry.numbers("left_out").items() if value],
         judges=entry.judges,
     )
 

@@ -15,7 +15,7 @@ from typing import TextIO
 
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.intervals import Interval
-from reset_pl.evaluation.run_directory import DatasetScores, Round, Stage, read_run
+from reset_pl.evaluation.results import DatasetScores, Round, Stage, read_run
 from reset_pl.records import Objective
 
 __all__ = ["RATES", "Column", "columns_of", "format_rounds", "format_table", "print_tables", "short_names"]
@@ -78,7 +78,8 @@ def columns_of(stages: Sequence[Stage], *, splits: bool = True) -> list[Column]:
     columns.append(Column(group="all sets", heading="mean", score="faithfulness"))
     if splits:
         columns += [Column(group="all sets", heading=heading, score=key) for key, heading in _SPLITS.items()]
-    columns.append(Column(group="all sets", heading="oracle", score="faithfulness_oracle"))
+    held_out = dict.fromkeys(name for stage in stages for name in stage.held_out)
+    columns += [Column(group="all sets", heading=name, score=f"faithfulness_{name}") for name in held_out]
     columns.append(Column(group="", heading="IF", score="instruction"))
     columns.append(Column(group="", heading="task", score="task"))
     return [column for column in columns if any(column.value(stage) for stage in stages)]
@@ -221,6 +222,9 @@ def _round_notes(entry: Round) -> list[str]:
     notes = {
         "mean score": [f"{key} {numbers.score(value)}" for key, value in entry.numbers("mean_score").items()],
         "time": [f"{key} {numbers.duration(value)}" for key, value in entry.numbers("seconds").items()],
-        "left out": [f"{reason} {numbers.count(number)}" for reason, number in entry.numbers("left_out").items()],
+        "left out": [
+            f"{reason.replace('_', ' ')} {numbers.count(number)}"
+            for reason, number in entry.numbers("left_out").items()
+        ],
     }
     return [f"{title}: {', '.join(parts)}" for title, parts in notes.items() if parts]

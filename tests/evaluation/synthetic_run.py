@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reset_pl.data.curated import example_to_json
 from reset_pl.evaluation.intervals import Interval, bootstrap_interval, macro_interval
+from reset_pl.records import Example, Objective
 
 DATASETS = {  # group, seen, number of examples, task score
     "mini_cnn": ("summarization", True, 60, 0.41),
@@ -89,6 +91,8 @@ def _stage_json(name: str, rows: dict[str, np.ndarray]) -> dict[str, Any]:
             "faithfulness_extractive": macro(lambda group, seen: group == "extractive_qa"),
             "faithfulness_abstractive": macro(lambda group, seen: group in ("abstractive_qa", "summarization")),
             "faithfulness_oracle": macro(lambda group, seen: group != "instruction"),
+            "faithfulness_oracle_unseen": macro(lambda group, seen: group != "instruction" and not seen),
+            "faithfulness_raw_unseen": macro(lambda group, seen: group != "instruction" and not seen),
             "task": {"mean": 0.59, "low": 0.57, "high": 0.61},
             "instruction": macro(lambda group, seen: group == "instruction"),
         },
@@ -108,6 +112,7 @@ def _stage_table(rows: dict[str, np.ndarray]) -> pa.Table:
                     "token_count": 31,
                     "finish_reason": "stop",
                     "faithfulness": value if faithful else None,
+                    "faithfulness_oracle": value if faithful else None,
                     "task": DATASETS[dataset][3],
                     "instruction": None if faithful else value,
                 }
@@ -116,7 +121,7 @@ def _stage_table(rows: dict[str, np.ndarray]) -> pa.Table:
 
 
 def write_round(run_dir: Path, number: int, *, status: str = "complete", parquet: bool = True) -> Path:
-    """One ``rounds/round-NNN``; the last candidate of each prompt repeats the one before it."""
+    """One ``rounds/round-NNN``; seven candidates a prompt and the reference."""
     path = run_dir / "rounds" / f"round-{number:03d}"
     generator = np.random.default_rng(number)
     per_set = {"prompts": 200, "candidates": 1400, "verdicts": 2800, "selected": 180}
@@ -148,9 +153,10 @@ def write_round(run_dir: Path, number: int, *, status: str = "complete", parquet
             for dataset in TRAIN_SETS
         },
         "mean_score": {"best": 2.31, "random": 1.72, "gold": 1.93},
+        "mean_score_per_dataset": {key: {"best": 2.4, "random": 1.6, "gold": None} for key in TRAIN_SETS},
         "win_rate": win_rate,
         "seconds": {"start": 0.0, "sample": 31.2, "judge": 17.8, "select": 0.3, "tune": 22.5, "other": 1.4},
-        "left_out": {"all candidates truncated": 51, "all judgements failed": 29},
+        "left_out": {"all_truncated": 51, "judges_failed": 29},
     })  # fmt: skip
     if parquet:
         _write_round_tables(path, number, generator)
@@ -173,6 +179,9 @@ def _write_round_tables(path: Path, number: int, generator: np.random.Generator)
                 verdicts.append(_verdict_row(candidate_id, "summac", aspect, score))
                 verdicts.append(_verdict_row(candidate_id, "rouge", "task", 0.5 if kind != "instruction" else None))
                 scored.append((score, candidate_id, text))
+            reference = f"{number}/{example_id}/reference/0"
+            candidates.append(_candidate_row(reference, example_id, dataset, "reference", "It was Ilda Renn."))
+            verdicts.append(_verdict_row(reference, "summac", aspect, 0.05))
             score, candidate_id, text = max(scored)
             selected.append({
                 "example_id": example_id, "candidate_id": candidate_id, "dataset": dataset, "text": text,
@@ -198,18 +207,22 @@ def _text(prompt: int, index: int) -> str:
 
 
 def _prompt_row(example_id: str, dataset: str, kind: str) -> dict[str, Any]:
-    return {
-        "example_id": example_id,
-        "dataset": dataset,
-        "instruction": "Answer the question with well-formed sentences." if kind == "qa" else "Write about the sea.",
-        "question": "Who founded the observatory?" if kind == "qa" else None,
-        "passages": ["The observatory was founded by Ilda Renn."] if kind != "instruction" else [],
-    }
+    objective = {"qa": Objective.ABSTRACTIVE_QA, "summary": Objective.SUMMARIZATION}.get(kind, Objective.INSTRUCTION)
+    example = Example(
+        id=example_id,
+        dataset=dataset,
+        objective=objective,
+        instruction="Answer the question with well-formed sentences." if kind == "qa" else "Write about the sea.",
+        question="Who founded the observatory?" if kind == "qa" else None,
+        passages=("The observatory was founded by Ilda Renn.", HOSTILE) if kind != "instruction" else (),
+    )
+    return {"example_id": example_id, "dataset": dataset, "example": example_to_json(example)}
 
 
 def _candidate_row(candidate_id: str, example_id: str, dataset: str, label: str, text: str) -> dict[str, Any]:
+    procedure = label.partition("=")[0]
     return {
-        "candidate_id": candidate_id, "example_id": example_id, "dataset": dataset, "procedure": "temperature",
+        "candidate_id": candidate_id, "example_id": example_id, "dataset": dataset, "procedure": procedure,
         "decoding": label, "temperature": 0.3, "top_k": 0, "seed": 7, "text": text, "token_count": 20,
         "finish_reason": "stop",
     }  # fmt: skip
@@ -230,7 +243,7 @@ def build_run(run_dir: Path) -> Path:
         write_round(run_dir, number)
     (run_dir / "config.yaml").write_text("seed_everything: 7\nmodel:\n  class_path: ContinuedTuning\n  # <b>bold</b>\n")
     write_json(run_dir / "environment.json", {
-        "command": ["python", "-m", "reset_pl", "fit", "--config", "configs/mini/reset.yaml"],
+        "command": "python -m reset_pl fit --config configs/mini/reset.yaml",
         "commit": "4bfa68d", "seed": 7, "host": "laptop", "versions": {"torch": "2.9.0", "lightning": "2.6.1"},
     })  # fmt: skip
     return run_dir

@@ -1,10 +1,11 @@
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from reset_pl.evaluation.changes import compared, headline, macro_changes
 from reset_pl.evaluation.intervals import Interval
-from reset_pl.evaluation.run_directory import Stage, read_stages
+from reset_pl.evaluation.results import Stage, read_stages
 
 
 def _stage(name: str, faithfulness: float, instruction: float | None = None) -> Stage:
@@ -52,9 +53,21 @@ def test_without_rows_the_difference_has_no_interval(run_dir: Path, damage: str)
     assert change.direction == 1
 
 
-def test_a_column_that_was_not_kept_has_no_interval(run_dir: Path) -> None:
+def test_a_held_out_judge_has_a_change_of_its_own(run_dir: Path) -> None:
     stages = {stage.name: stage for stage in read_stages(run_dir)}
-    assert macro_changes(run_dir, stages["mtl"], stages["round-001"])["faithfulness_oracle"].difference is None
+    changes = macro_changes(run_dir, stages["mtl"], stages["round-001"])
+    assert stages["mtl"].held_out == ["oracle"]
+    assert changes["faithfulness_oracle"].title == "… by the oracle"
+    assert changes["faithfulness_oracle"].difference == changes["faithfulness"].difference
+
+
+def test_a_column_that_was_not_kept_has_no_interval(run_dir: Path) -> None:
+    path = run_dir / "evaluation" / "mtl.parquet"
+    pq.write_table(pq.read_table(path).drop_columns("faithfulness_oracle"), path)
+    stages = {stage.name: stage for stage in read_stages(run_dir)}
+    changes = macro_changes(run_dir, stages["mtl"], stages["round-001"])
+    assert changes["faithfulness_oracle"].difference is None
+    assert changes["faithfulness"].difference is not None
 
 
 def test_the_headline_claims_no_more_than_the_interval_allows(tmp_path: Path) -> None:

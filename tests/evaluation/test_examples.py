@@ -42,7 +42,7 @@ def test_equal_texts_are_shown_once_with_all_their_decodings(round_dir: Path) ->
     pq.write_table(pa.Table.from_pylist([{**row, "text": "the same"} for row in rows]), path)
     choice = choices_of(round_dir)[0]
     assert choice.rivals == []
-    assert len(choice.chosen.labels) == len(LABELS)
+    assert sorted(choice.chosen.labels) == sorted(LABELS)
 
 
 def test_text_is_kept_as_it_is_and_cut_when_very_long(round_dir: Path) -> None:
@@ -68,3 +68,19 @@ def test_without_verdicts_and_prompts_the_texts_remain(round_dir: Path) -> None:
     assert choice.chosen.total is None
     assert choice.prompt == []
     assert choice.chosen.text
+
+
+def test_the_reference_stands_apart_and_is_never_a_rival(round_dir: Path) -> None:
+    for choice in choices_of(round_dir):
+        assert choice.reference is not None
+        assert choice.reference.text == "It was Ilda Renn."
+        assert all(rival.text != choice.reference.text for rival in choice.rivals)
+        assert choice.rivals[-1].total is not None
+        assert choice.reference.total is not None
+        assert choice.reference.total < choice.rivals[-1].total  # it scores lowest, and widens no spread
+
+
+def test_the_prompt_is_instruction_question_and_passages(round_dir: Path) -> None:
+    choice = next(choice for choice in choices_of(round_dir) if choice.dataset == "mini_nq")
+    assert choice.prompt[0].startswith("Answer the question")
+    assert choice.prompt[1:] == ["Who founded the observatory?", "The observatory was founded by Ilda Renn.", HOSTILE]

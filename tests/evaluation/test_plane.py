@@ -3,7 +3,7 @@ from itertools import combinations
 import pytest
 
 from reset_pl.evaluation.plane import plane_of
-from reset_pl.evaluation.run_directory import Stage
+from reset_pl.evaluation.results import Stage
 
 
 def _stages(*points: tuple[float, float], half: float = 0.02) -> list[Stage]:

@@ -86,7 +86,7 @@ def test_it_says_what_the_run_achieved(run_dir: Path) -> None:
     for name in TRAIN_SETS:
         assert name in text
     assert "python -m reset_pl fit --config configs/mini/reset.yaml" in text
-    assert "all candidates truncated" in text
+    assert "judges failed" in text
     assert "# <b>bold</b>" in text
 
 

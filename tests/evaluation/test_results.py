@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from reset_pl.errors import InputError
-from reset_pl.evaluation.run_directory import Stage, read_run, read_stages
+from reset_pl.evaluation.results import Stage, read_run, read_stages
 
 
 def test_stages_come_in_the_order_of_the_run(run_dir: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reset_pl.evaluation.run_directory import Stage, read_run, read_stages
+from reset_pl.evaluation.results import Stage, read_run, read_stages
 from reset_pl.evaluation.table import columns_of, format_rounds, format_table, print_tables
 
 GOLDEN = """\
@@ -83,7 +83,7 @@ def test_rounds_list_counts_rates_and_what_was_left_out(run_dir: Path) -> None:
     assert row.split()[1:4] == ["200", "1,400", "180"]
     assert row.split()[5:] == ["12%", "2%", "6%", "0%", "0.4%"]
     assert "mean score: best 2.31, random 1.72, gold 1.93" in text
-    assert "left out: all candidates truncated 51, all judgements failed 29" in text
+    assert "left out: all truncated 51, judges failed 29" in text
 
 
 def test_a_running_round_with_an_empty_manifest_is_one_line(run_dir: Path) -> None:
