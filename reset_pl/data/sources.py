@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from reset_pl.data.prompts import TASK_INSTRUCTIONS
 from reset_pl.errors import InputError
@@ -35,11 +35,15 @@ class JsonlSource(Source):
     """
 
     def __init__(
-        self, path: str, dataset: str | None = None, objective: Objective | None = None, limit: int | None = None
+        self,
+        path: str,
+        dataset: str | None = None,
+        objective: Literal["instruction", "extractive_qa", "abstractive_qa", "summarization"] | None = None,
+        limit: int | None = None,
     ) -> None:
         self.path = Path(path)
         self.name = dataset or self.path.stem
-        self.objective = objective
+        self.objective = None if objective is None else Objective(objective)
         self.limit = limit
 
     def load(self) -> list[Example]:

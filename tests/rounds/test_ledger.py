@@ -102,13 +102,15 @@ def test_full_disk_for_real(small_disk: Path) -> None:
     ledger = Ledger(small_disk / "round-000")
     row = {**ROW, "example": os.urandom(60_000).hex()}
     written = 0
-    while True:
-        try:
-            ledger.write_part([row], "prompts", f"qa-{written:04d}")
-        except InputError as error:
-            assert "cannot write" in str(error)
-            break
-        written += 1
+
+    def fill() -> None:
+        nonlocal written
+        for chunk in range(20):
+            ledger.write_part([row], "prompts", f"qa-{chunk:04d}")
+            written += 1
+
+    with pytest.raises(InputError, match="cannot write"):
+        fill()
     assert written >= 1
     assert all(ledger.read_part("prompts", f"qa-{chunk:04d}") == [row] for chunk in range(written))
     assert ledger.read_part("prompts", f"qa-{written:04d}") is None
