@@ -1,7 +1,7 @@
 """Geometry of the trade-off plane (paper, Figure 1): instruction following across, faithfulness up, a point a stage.
 
 Only numbers come from here; ``report_plane.html`` draws them. Both axes span the same range of score, so that a large
-move looks large and a small one small, and labels are placed where they cover nothing.
+move looks large and a small one small.
 """
 
 from __future__ import annotations
@@ -13,32 +13,15 @@ from itertools import pairwise
 
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.intervals import Interval
+from reset_pl.evaluation.labels import Box, Label, place_labels
 from reset_pl.evaluation.results import Stage
 
-__all__ = ["Arrow", "Axis", "Box", "Plane", "Point", "plane_of"]
+__all__ = ["Arrow", "Axis", "Plane", "Point", "plane_of"]
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 30.0, 44.0, 46.0
 _RADIUS = 6.5
-_CHARACTER, _LINE = 7.3, 17.0
-"""Width and height of label text in SVG units, on the safe side."""
 _SMALLEST_SPAN = 0.2
 _STEPS = (0.02, 0.05, 0.1, 0.2)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Box:
-    """A rectangle, by its corners."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def overlap(self, other: Box) -> float:
-        """Shared area; 0 when apart."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.bottom, other.bottom) - max(self.top, other.top)
-        return max(0.0, width) * max(0.0, height)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +55,6 @@ class Axis:
 class Point:
     """One stage on the plane."""
 
-    label: str
-    """The stage."""
     kind: str
     """``start``, ``mtl`` or ``round``: how it is drawn."""
     x: float
@@ -84,13 +65,6 @@ class Point:
     top: float
     """End of the interval upwards."""
     bottom: float
-    text_x: float
-    """Where the label stands."""
-    text_y: float
-    anchor: str
-    """SVG ``text-anchor`` of the label."""
-    box: Box
-    """What the label covers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +88,8 @@ class Plane:
     x: Axis
     y: Axis
     points: list[Point]
+    labels: list[Label]
+    """One a point, in its order."""
     arrows: list[Arrow]
     star: str
     """``points`` of the North Star, in the corner at the top right."""
@@ -135,17 +111,19 @@ def plane_of(stages: Sequence[Stage], *, width: float = 760, height: float = 500
     span, step = _span([x for _, x, _ in placed], [y for _, _, y in placed])
     x_axis = _axis([x for _, x, _ in placed], span, step, _LEFT, width - _RIGHT)
     y_axis = _axis([y for _, _, y in placed], span, step, height - _BOTTOM, _TOP)
-    centres = [(x_axis.at(x.mean), y_axis.at(y.mean)) for _, x, y in placed]
+    points = [_point(stage.name, x_axis, x, y_axis, y) for stage, x, y in placed]
+    centres = [(point.x, point.y) for point in points]
+    frame = Box(left=x_axis.start + 4, top=y_axis.end, right=width - 4, bottom=y_axis.start)
+    names = [stage.label for stage, _, _ in placed]
+    labels = place_labels(names, centres, list(_lines(points)), frame, radius=_RADIUS)
     arrows = [arrow for start, end in pairwise(centres) if (arrow := _arrow(start, end))]
-    points: list[Point] = []
-    for index, (stage, x, y) in enumerate(placed):
-        points.append(_point(stage, (x_axis, x), (y_axis, y), index, centres, points))
     return Plane(
         width=width,
         height=height,
         x=x_axis,
         y=y_axis,
         points=points,
+        labels=labels,
         arrows=arrows,
         star=_star(x_axis.end, y_axis.end),
         reaches_star=x_axis.high >= 0.999 and y_axis.high >= 0.999,
@@ -159,7 +137,8 @@ def plane_of(stages: Sequence[Stage], *, width: float = 760, height: float = 500
 def _span(*axes: Sequence[Interval]) -> tuple[float, float]:
     """The range of score that both axes show, and the distance of their ticks."""
     widest = max(max(entry.high for entry in axis) - min(entry.low for entry in axis) for axis in axes)
-    wanted = min(1.0, max(_SMALLEST_SPAN, widest * 1.25))
+    # A lone point has nothing to be compared with but the star.
+    wanted = 1.0 if len(axes[0]) == 1 else min(1.0, max(_SMALLEST_SPAN, widest * 1.25))
     step = next((step for step in _STEPS if wanted / step <= 7), _STEPS[-1])
     return math.ceil(wanted / step - 1e-9) * step, step
 
@@ -175,58 +154,28 @@ def _axis(entries: Sequence[Interval], span: float, step: float, start: float, e
     return Axis(low=first, high=first + span, start=start, end=end, step=step)
 
 
-def _point(
-    stage: Stage,
-    across: tuple[Axis, Interval],
-    up: tuple[Axis, Interval],
-    index: int,
-    centres: Sequence[tuple[float, float]],
-    before: Sequence[Point],
-) -> Point:
-    """A stage with its whiskers, labelled where the least is covered."""
-    (x_axis, x), (y_axis, y) = across, up
-    whiskers = (x_axis.at(x.low), x_axis.at(x.high), y_axis.at(y.high), y_axis.at(y.low))
-    frame = Box(left=x_axis.start, top=y_axis.end, right=x_axis.end, bottom=y_axis.start)
-    covered = [point.box for point in before] + list(_occupied(centres))
-    own_x, own_y = centres[index]
-    covered.append(Box(left=whiskers[0], top=own_y - 3, right=whiskers[1], bottom=own_y + 3))
-    covered.append(Box(left=own_x - 3, top=whiskers[2], right=own_x + 3, bottom=whiskers[3]))
-    text_x, text_y, anchor, box = min(
-        _placings(stage.label, own_x, own_y), key=lambda placing: _cost(placing[3], covered, frame)
-    )
-    kind = stage.name if stage.name in ("start", "mtl") else "round"
+def _point(name: str, x_axis: Axis, x: Interval, y_axis: Axis, y: Interval) -> Point:
+    """A stage with its whiskers."""
     return Point(
-        label=stage.label, kind=kind, x=own_x, y=own_y, left=whiskers[0], right=whiskers[1], top=whiskers[2],
-        bottom=whiskers[3], text_x=text_x, text_y=text_y, anchor=anchor, box=box,
-    )  # fmt: skip
+        kind=name if name in ("start", "mtl") else "round",
+        x=x_axis.at(x.mean),
+        y=y_axis.at(y.mean),
+        left=x_axis.at(x.low),
+        right=x_axis.at(x.high),
+        top=y_axis.at(y.high),
+        bottom=y_axis.at(y.low),
+    )
 
 
-def _placings(label: str, x: float, y: float) -> Iterator[tuple[float, float, str, Box]]:
-    """Places for a label around a point, the preferred ones first."""
-    width = len(label) * _CHARACTER
-    for distance in (_RADIUS + 5, _RADIUS + 14, _RADIUS + 26, _RADIUS + 42):
-        for dx, dy in ((1, -0.75), (1, 0.75), (-1, -0.75), (-1, 0.75), (1, 0), (-1, 0), (0, -1.35), (0, 1.35)):
-            text_x, middle = x + dx * distance, y + dy * distance
-            anchor = ("middle", "start", "end")[dx]
-            left = text_x - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
-            box = Box(left=left, top=middle - _LINE / 2, right=left + width, bottom=middle + _LINE / 2)
-            yield text_x, middle + 0.3 * _LINE, anchor, box
-
-
-def _cost(box: Box, covered: Sequence[Box], frame: Box) -> float:
-    """Area of what a label would cover, the outside of the frame among it."""
-    area = (box.right - box.left) * (box.bottom - box.top)
-    return sum(box.overlap(other) for other in covered) + 4 * (area - box.overlap(frame))
-
-
-def _occupied(centres: Sequence[tuple[float, float]]) -> Iterator[Box]:
-    """What labels must stay clear of: every point, and small squares along every arrow."""
-    for x, y in centres:
-        yield Box(left=x - _RADIUS - 2, top=y - _RADIUS - 2, right=x + _RADIUS + 2, bottom=y + _RADIUS + 2)
-    for (x1, y1), (x2, y2) in pairwise(centres):
-        count = max(1, round(math.hypot(x2 - x1, y2 - y1) / 6))
+def _lines(points: Sequence[Point]) -> Iterator[Box]:
+    """What labels had better not cover: the whiskers, and small squares along every arrow."""
+    for point in points:
+        yield Box(left=point.left, top=point.y - 2, right=point.right, bottom=point.y + 2)
+        yield Box(left=point.x - 2, top=point.top, right=point.x + 2, bottom=point.bottom)
+    for start, end in pairwise(points):
+        count = max(1, round(math.hypot(end.x - start.x, end.y - start.y) / 6))
         for index in range(1, count):
-            x, y = x1 + (x2 - x1) * index / count, y1 + (y2 - y1) * index / count
+            x, y = start.x + (end.x - start.x) * index / count, start.y + (end.y - start.y) * index / count
             yield Box(left=x - 4, top=y - 4, right=x + 4, bottom=y + 4)
 
 
@@ -234,7 +183,7 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> Arrow | None
     """An arrow between two points; None when there is no room for one."""
     length = math.hypot(end[0] - start[0], end[1] - start[1])
     gap = _RADIUS + 2
-    if length < 2 * gap + 6:
+    if length < 2 * gap + 7:
         return None
     ux, uy = (end[0] - start[0]) / length, (end[1] - start[1]) / length
     tip = (end[0] - ux * gap, end[1] - uy * gap)

@@ -34,14 +34,14 @@ def test_labels_cover_neither_each_other_nor_a_point_and_stay_inside(
 ) -> None:
     plane = plane_of(_stages(*points), width=size[0], height=size[1])
     assert plane is not None
-    for first, second in combinations(plane.points, 2):
-        assert first.box.overlap(second.box) == 0, (first.label, second.label)
-    for point in plane.points:
-        assert point.box.left >= 0
-        assert point.box.right <= plane.width
-        for other in plane.points:
-            inside = point.box.left < other.x < point.box.right and point.box.top < other.y < point.box.bottom
-            assert not inside, (point.label, other.label)
+    assert len(plane.labels) == len(points)
+    for first, second in combinations(plane.labels, 2):
+        assert first.box.overlap(second.box) == 0, (first.text, second.text)
+    for label in plane.labels:
+        assert label.box.left >= 0
+        assert label.box.right <= plane.width
+        for point in plane.points:
+            assert label.box.gap(point.x, point.y) > 5, label.text
 
 
 @pytest.mark.parametrize("points", RUNS.values(), ids=RUNS.keys())
