@@ -5,11 +5,11 @@ It is for evaluation only and never selects: real data have no oracle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from reset_pl.mini.grammar import parse_question, parse_statement, split_sentences
 from reset_pl.mini.world import Fact
-from reset_pl.records import Aspect, Candidate, Example, Objective, Status, Verdict
+from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
 
 
 def known_facts(example: Example) -> set[Fact]:
@@ -39,14 +39,14 @@ def faithfulness(example: Example, answer: str) -> float:
     return sum(is_supported(example, sentence) for sentence in sentences) / len(sentences) if sentences else 0.0
 
 
-class OracleJudge:
+class OracleJudge(Judge):
     """A judge of faithfulness that knows the truth. Evaluation only, and only for the miniature world's data."""
 
     name = "oracle"
     version = "1"
     aspect = Aspect.FAITHFULNESS
 
-    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterator[Verdict]:
+    def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:
         """Yield the share of supported sentences of every context-dependent candidate."""
         for example, candidate in pairs:
             if not example.objective.is_context_dependent:

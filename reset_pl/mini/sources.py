@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from reset_pl.data.sources import Source
 from reset_pl.errors import InputError
 from reset_pl.mini.contexts import STYLES, draw_context_example
 from reset_pl.mini.instructions import OPENINGS, draw_instruction_example
@@ -22,7 +23,7 @@ DATASETS: tuple[str, ...] = TRAINING_SETS + UNSEEN_SETS
 _DEFAULT_SIZES = {"validation": 100, "test": 500}
 
 
-class MiniSource:
+class MiniSource(Source):
     """A data set of the miniature world. Equal arguments give equal examples, and a longer load begins with a shorter.
 
     Args:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from reset_pl.data.prompts import VicunaTemplate
 from reset_pl.mini.grammar import QUESTIONS, STATEMENTS, ask, state
 from reset_pl.mini.instructions import draw_instruction_example
-from reset_pl.mini.world import NAMES, RELATIONS, Fact, Subject, draw_fact, draw_subject, remembered
+from reset_pl.mini.world import KINDS, NAMES, RELATIONS, Fact, Subject, draw_fact, draw_subject, remembered
 
 Pieces = list[tuple[str, float]]
 """A text in pieces, each with the weight of its tokens in the loss."""
@@ -24,14 +24,23 @@ def reading(rng: random.Random, num_facts: int, num_tasks: int) -> Pieces:
     """Facts about a few subjects, then questions about them and restatements, all answered from the text."""
     told = _draw_told(rng, num_facts)
     pieces: Pieces = [(_passage(rng, told), _CONTEXT)]
-    for _ in range(num_tasks):
-        pieces += rng.choice((_short_answer, _short_answer, _full_answer, _restatement))(rng, told)
+    for fact in _take_turns(rng, told, num_tasks):
+        pieces += rng.choice((_short_answer, _short_answer, _full_answer, _restatement))(rng, told, fact)
     return pieces
+
+
+def _take_turns(rng: random.Random, told: list[Fact], count: int) -> list[Fact]:
+    """So many facts, none twice before all had their turn."""
+    turns: list[Fact] = []
+    while len(turns) < count:
+        turns += rng.sample(told, len(told))
+    return turns[:count]
 
 
 def _draw_told(rng: random.Random, num_facts: int) -> list[Fact]:
     """Facts, sorted by subject; two subjects often have the same relation, with different values."""
-    subjects = [draw_subject(rng, "train") for _ in range(rng.randint(1, 3))]
+    kinds = rng.sample(KINDS, rng.randint(1, 3))
+    subjects = [Subject(kind, rng.choice(NAMES["train"])) for kind in kinds]
     relations = rng.sample(RELATIONS, max(2, (num_facts + 1) // 2))
     pairs = rng.sample([(s, r) for s in subjects for r in relations], min(num_facts, len(subjects) * len(relations)))
     return sorted((draw_fact(rng, s, r) for s, r in pairs), key=lambda fact: subjects.index(fact.subject))
@@ -52,20 +61,18 @@ def _question(rng: random.Random, fact: Fact) -> str:
     return ask(fact.subject, fact.relation, rng.randrange(len(QUESTIONS)))
 
 
-def _short_answer(rng: random.Random, told: list[Fact]) -> Pieces:
-    fact = rng.choice(told)
+def _short_answer(rng: random.Random, told: list[Fact], fact: Fact) -> Pieces:
     return [(f"\nQuestion: {_question(rng, fact)}", _CONTEXT), (f" {fact.value}", _ANSWER)]
 
 
-def _full_answer(rng: random.Random, told: list[Fact]) -> Pieces:
-    fact = rng.choice(told)
+def _full_answer(rng: random.Random, told: list[Fact], fact: Fact) -> Pieces:
     return [(f"\nQuestion: full {_question(rng, fact)}", _CONTEXT), (f" {state(fact)}", _ANSWER)]
 
 
-def _restatement(rng: random.Random, told: list[Fact]) -> Pieces:
+def _restatement(rng: random.Random, told: list[Fact], fact: Fact) -> Pieces:
     """The first facts about a subject, in order, in the plainest words."""
-    subject = rng.choice(told).subject
-    facts = [fact for fact in told if fact.subject == subject][:2]
+    subject = fact.subject
+    facts = [other for other in told if other.subject == subject][:2]
     first, *rest = [state(fact) for fact in facts]
     opening = f"\nshort: {subject}"
     return [(opening, _CONTEXT), (" ".join([first.removeprefix(str(subject)), *rest]), _ANSWER)]
@@ -114,7 +121,7 @@ def base_text(rng: random.Random, progress: float) -> Pieces:
     if chance < 0.25:
         return repetition(rng, rng.randint(2, 6))
     most = 2 if progress < 0.1 else 4 if progress < 0.3 else 7
-    return reading(rng, rng.randint(1, most), rng.randint(3, 5))
+    return reading(rng, rng.randint(1, most), rng.randint(4, 7))
 
 
 def chat_text(rng: random.Random, progress: float) -> Pieces:

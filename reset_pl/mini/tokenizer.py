@@ -30,7 +30,7 @@ _FIXED_STRINGS: tuple[str, ...] = (
     "Passage:",
     *TASK_INSTRUCTIONS.values(),
 )
-_OTHER_WORDS = "Well, likes That is all. Thank you. See you soon. P.S. at least less than 2 3 9 10 again so short full every"
+_OTHER_WORDS = "Well, likes That is all. Thank you. See you soon. at least less than again short full every"
 
 
 def _lexicon() -> set[str]:
@@ -50,7 +50,7 @@ def _training_items() -> list[str]:
     return syllables * 1000 + [f" {word}" for word in words] * 2 + [word for word in words if word[0].isupper()] * 2
 
 
-def train_tokenizer(model_max_length: int = 2048) -> Tokenizer:
+def train_tokenizer() -> Tokenizer:
     """The trained backend, special and fixed strings included."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

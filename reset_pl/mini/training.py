@@ -15,15 +15,23 @@ from reset_pl.mini.texts import Pieces, TextMaker
 
 Batch = dict[str, Tensor]
 _POOL_BATCHES = 20
+_REPEATED = 0.5
 
 
 def encode_pieces(tokenizer: PreTrainedTokenizerBase, pieces: Pieces) -> tuple[list[int], list[float]]:
-    """Token ids and their weights in the loss, with the beginning-of-sequence token in front."""
+    """Token ids and their weights in the loss, with the beginning-of-sequence token in front.
+
+    A pair of tokens that stood in the text before can be told from there: its second token counts half at least, which
+    is what makes a model learn to copy names.
+    """
     ids, weights = [tokenizer.bos_token_id], [0.0]
+    seen: set[tuple[int, int]] = set()
     for text, weight in pieces:
-        new = tokenizer(text, add_special_tokens=False)["input_ids"]
-        ids += new
-        weights += [weight] * len(new)
+        for token in tokenizer(text, add_special_tokens=False)["input_ids"]:
+            pair = (ids[-1], token)
+            weights.append(max(weight, _REPEATED) if weight and pair in seen else weight)
+            ids.append(token)
+            seen.add(pair)
     return ids, weights
 
 
