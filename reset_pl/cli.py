@@ -59,10 +59,16 @@ class ResetCLI(LightningCLI):
         return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate")}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Link what is needed twice, and name the run directory."""
+        """Link what is needed twice; set the trainer's defaults that the rounds and our batches rest on."""
         parser.link_arguments("model.init_args.model", "data.tokenizer")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
-        parser.set_defaults({"trainer.default_root_dir": "runs/default"})
+        parser.set_defaults(
+            {
+                "trainer.default_root_dir": "runs/default",
+                "trainer.reload_dataloaders_every_n_epochs": 1,  # the epoch after a round reads its curated set
+                "trainer.use_distributed_sampler": False,  # GlobalBatchSampler gives each rank its share
+            }
+        )
 
     def _parse_ckpt_path(self) -> None:
         """Do not read hyperparameters out of the checkpoint: what is configured or given here wins."""
@@ -95,7 +101,7 @@ class ResetCLI(LightningCLI):
 
     def _resolved(self) -> str:
         assert self.subcommand is not None
-        return self._parser(self.subcommand).dump(self._settings, skip_none=False)
+        return self._parser(self.subcommand).dump(self._settings, skip_unset=False)
 
     @rank_zero_only
     def _save(self) -> None:
@@ -122,20 +128,37 @@ def run_lightning() -> int:
     """Run ``fit`` or ``validate`` with the arguments of the process, which its other ranks are started with too."""
     _quieten()
     defaults: dict[str, Any] = {"callbacks": [LineProgressBar()]} if not sys.stderr.isatty() else {}
-    ResetCLI(
-        SFT,
-        ResetDataModule,
-        subclass_mode_model=True,
-        seed_everything_default=0,
-        save_config_callback=None,
-        trainer_defaults=defaults,
-        parser_class=_Parser,
-    )
+    try:
+        ResetCLI(
+            SFT,
+            ResetDataModule,
+            subclass_mode_model=True,
+            seed_everything_default=0,
+            save_config_callback=None,
+            auto_configure_optimizers=False,
+            trainer_defaults=defaults,
+            parser_class=_Parser,
+        )
+    except ValueError as error:
+        raise _bad_input_behind(error) or error from error
     return 0
+
+
+def _bad_input_behind(error: BaseException | None) -> InputError | None:
+    """What a constructor said of its arguments: jsonargparse buries it under the types that did not match."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _quieten() -> None:
     """Keep what concerns the user; drop advice on hardware that the run does not use."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*is smaller than the logging interval.*", ".*LeafSpec.*"):
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",
+        ".*is smaller than the logging interval.*",
+        ".*Total length of `list` across ranks is zero.*",  # no validation sets
+        ".*LeafSpec.*",
+    ):
         warnings.filterwarnings("ignore", message=message)

@@ -59,7 +59,6 @@ def write_config(folder: Path, model: Path) -> Path:
         "trainer": {
             "accelerator": "cpu",
             "max_epochs": 1,
-            "reload_dataloaders_every_n_epochs": 1,
             "default_root_dir": str(folder / "run"),
             "logger": False,
             "enable_checkpointing": False,

@@ -1,6 +1,7 @@
 """Task performance against references (paper, section 2.2): exact match and ROUGE-L.
 
-Instruction examples get no verdict here: no task metric is defined for them, and their task score is 0 (method, 7).
+Instruction examples get no verdict here by default: the paper defines no task metric for them, and their task score is
+0. ``RougeJudge(on_instructions=True)`` compares them with their reference all the same.
 """
 
 from __future__ import annotations
@@ -42,12 +43,19 @@ class ExactMatchJudge(Judge):
 
 
 class RougeJudge(Judge):
-    """ROUGE-L F1 to the best reference, for abstractive QA and summarization; abstains without a reference."""
+    """ROUGE-L F1 to the best reference, for abstractive QA and summarization; abstains without a reference.
+
+    Args:
+        on_instructions: Whether instruction examples are compared with their reference too.
+    """
 
     name = "rouge_l"
     version = "1"
     aspect = Aspect.TASK
-    objectives = frozenset({Objective.ABSTRACTIVE_QA, Objective.SUMMARIZATION})
+
+    def __init__(self, on_instructions: bool = False) -> None:
+        own = {Objective.ABSTRACTIVE_QA, Objective.SUMMARIZATION}
+        self.objectives = frozenset(own | {Objective.INSTRUCTION} if on_instructions else own)
 
     def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:
         """One verdict for each abstractive QA or summarization pair, as they come."""

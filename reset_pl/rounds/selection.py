@@ -13,18 +13,6 @@ Verdicts = Mapping[str, Sequence[Verdict]]
 """Candidate id → its verdicts."""
 
 
-class Selector(Protocol):
-    """Decides an example. Returns a selection with a text, or one without and the reason why."""
-
-    def select(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> Selection:
-        """Choose among the example's candidates."""
-        ...
-
-    def score(self, candidates: Sequence[Candidate], verdicts: Verdicts) -> tuple[list[Scored], str]:
-        """The candidates that can be chosen with their scores, or why there are none."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Scored:
     """A candidate that can be chosen."""
@@ -56,6 +44,20 @@ class Weights:
         """
         weights = {Aspect.TASK: self.task, Aspect.INSTRUCTION: self.instruction, Aspect.FAITHFULNESS: self.faithfulness}
         return sum(weights[Aspect(aspect)] * value for aspect, value in parts.items())
+
+
+class Selector(Protocol):
+    """Decides an example. Returns a selection with a text, or one without and the reason why."""
+
+    weights: Weights
+
+    def select(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> Selection:
+        """Choose among the example's candidates."""
+        ...
+
+    def score(self, candidates: Sequence[Candidate], verdicts: Verdicts) -> tuple[list[Scored], str]:
+        """The candidates that can be chosen with their scores, or why there are none."""
+        ...
 
 
 def score_candidates(

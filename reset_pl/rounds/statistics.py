@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from reset_pl.records import Candidate, Example, Selection, Status, Verdict
@@ -34,6 +35,7 @@ def round_statistics(
     for row in rows:
         by_dataset[row["dataset"]].append(row)
     return {
+        "weights": asdict(selector.weights),
         "counts": _counts(rows),
         "counts_per_dataset": {name: _counts(own) for name, own in by_dataset.items()},
         "rates": _rates(rows),

@@ -42,3 +42,10 @@ def test_other_objectives_are_skipped(make_pair: Make) -> None:
         for judge in (ExactMatchJudge(), RougeJudge())
     }
     assert judged == {"ExactMatchJudge": ["extractive_qa"], "RougeJudge": ["abstractive_qa", "summarization"]}
+
+
+def test_rouge_on_instructions_is_a_choice(make_pair: Make) -> None:
+    pair = make_pair(Objective.INSTRUCTION, "a pale blue", references=("a deep blue",))
+    assert list(RougeJudge().judge([pair])) == []
+    (verdict,) = RougeJudge(on_instructions=True).judge([pair])
+    assert verdict.score == pytest.approx(2 / 3)  # LCS "a blue": precision and recall 2/3

@@ -1,0 +1,69 @@
+"""Whose run a directory holds, and where it stands."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reset_pl.errors import InputError
+from reset_pl.run_directory import check_settings, newest_checkpoint
+
+CONFIG = {
+    "seed_everything": 0,
+    "trainer": {"max_epochs": 1, "devices": 1, "callbacks": [{"class_path": "a", "init_args": {"rounds": 2}}]},
+    "model": {"init_args": {"lr": 1e-3}},
+    "data": {"batch_size": 32, "num_workers": 0, "train": [{"path": "x"}]},
+}
+
+
+def changed(**sections: dict) -> str:
+    return yaml.safe_dump({key: {**value, **sections.get(key, {})} if isinstance(value, dict) else value
+                           for key, value in CONFIG.items()})  # fmt: skip
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    return tmp_path
+
+
+def test_new_directory_and_equal_settings_pass(run_dir: Path, tmp_path: Path) -> None:
+    check_settings(tmp_path / "new", yaml.safe_dump(CONFIG))
+    check_settings(run_dir, yaml.safe_dump(CONFIG))
+
+
+def test_devices_and_workers_may_change(run_dir: Path) -> None:
+    check_settings(run_dir, changed(trainer={"devices": 4}, data={"num_workers": 8}))
+
+
+@pytest.mark.parametrize(
+    ("now", "shown"),
+    [
+        (changed(data={"batch_size": 16}), "data.batch_size: 32 (that run) → 16 (now)"),
+        (changed(model={"init_args": {"lr": 0.5}}), "model.init_args.lr: 0.001 (that run) → 0.5 (now)"),
+        (changed(trainer={"max_epochs": 3}), "trainer.max_epochs: 1 (that run) → 3 (now)"),
+        (
+            changed(trainer={"callbacks": [{"class_path": "a", "init_args": {"rounds": 3}}]}),
+            "trainer.callbacks.0.init_args.rounds: 2 (that run) → 3 (now)",
+        ),
+        (changed(data={"train": [{"path": "x"}, {"path": "y"}]}), "data.train.1.path: None (that run) → 'y' (now)"),
+    ],
+)
+def test_method_data_and_model_may_not(run_dir: Path, now: str, shown: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_settings(run_dir, now)
+    assert shown in str(caught.value)
+    assert "--trainer.default_root_dir" in str(caught.value)
+
+
+def test_newest_checkpoint_is_the_furthest_then_the_latest(tmp_path: Path) -> None:
+    assert newest_checkpoint(tmp_path) is None
+    for age, name in enumerate(["mtl-000100.ckpt", "mtl-000120.ckpt", "round-000-000120.ckpt", "mtl-000005.ckpt"]):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (age, age))
+    found = newest_checkpoint(tmp_path)
+    assert found is not None
+    assert found.name == "round-000-000120.ckpt"
