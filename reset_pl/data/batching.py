@@ -77,14 +77,17 @@ class ResumableLoader(DataLoader):
     """
 
     batch_sampler: GlobalBatchSampler
+    _num_yielded = 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """Yield the epoch's remaining batches."""
         self._num_yielded = self.batch_sampler.first_batch
         for batch in super().__iter__():
+            # The sampler has begun, so only the next epoch reads this. Lightning counts batches and never asks for the
+            # one after the last: nothing below the loop would run.
+            self.batch_sampler.first_batch = 0
             self._num_yielded += 1
             yield batch
-        self.batch_sampler.first_batch = 0
 
     def state_dict(self) -> dict[str, int]:
         """How far the epoch has got, in batches."""
@@ -92,5 +95,5 @@ class ResumableLoader(DataLoader):
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on behind the batches already yielded."""
-        done = state["num_yielded"]
-        self.batch_sampler.first_batch = done if done < len(self.batch_sampler) else 0
+        self._num_yielded = state["num_yielded"]
+        self.batch_sampler.first_batch = self._num_yielded if self._num_yielded < len(self.batch_sampler) else 0

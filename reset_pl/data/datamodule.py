@@ -121,7 +121,7 @@ class ResetDataModule(L.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """The rounds whose curated examples are in the pool."""
-        return {"curated_rounds": self.curated_rounds}
+        return {"curated_rounds": list(self.curated_rounds)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Read the pool again from the ledgers."""
@@ -150,9 +150,10 @@ class ResetDataModule(L.LightningDataModule):
 
     def _loader(self, examples: list[Example]) -> ResumableLoader:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        if self.batch_size % world_size:
+        if self.batch_size < 1 or self.batch_size % world_size:
             raise InputError(
-                f"expected --data.batch_size (now {self.batch_size}) to be a multiple of the {world_size} processes"
+                f"expected --data.batch_size (now {self.batch_size}) to be a multiple, at least 1 times, of the number "
+                f"of processes ({world_size})"
             )
         return ResumableLoader(
             EncodedRows(examples, self.encoder),

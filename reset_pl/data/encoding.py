@@ -30,7 +30,7 @@ def load_tokenizer(path: str) -> Any:
     """The tokenizer of a model folder or hub id, able to pad.
 
     Raises:
-        InputError: There is no such tokenizer.
+        InputError: There is no such tokenizer, or it cannot end an answer.
     """
     from transformers import AutoTokenizer
 
@@ -44,12 +44,18 @@ def load_tokenizer(path: str) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError) as error:
         raise InputError(f"expected a tokenizer at {path!r} (a folder or a hub id): {_first_line(error)}") from error
+    if tokenizer.eos_token_id is None:
+        raise InputError(
+            f"expected a tokenizer with an end-of-sequence token, but {path} has none: set eos_token in its "
+            "tokenizer_config.json, or no model could learn to end an answer"
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
     return tokenizer
 
 
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json")
+# Files with a vocabulary. From a tokenizer_config.json alone transformers makes a tokenizer that knows no words.
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 
 
 def _first_line(error: Exception) -> str:

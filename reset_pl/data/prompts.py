@@ -114,7 +114,7 @@ class ChatTemplate:
         if not tokenizer.chat_template:  # type: ignore[attr-defined]
             raise InputError(
                 f"expected a tokenizer with a chat template, but {tokenizer.name_or_path} has none: "  # type: ignore[attr-defined]
-                "set data.template to reset_pl.data.prompts.AlpacaTemplate or VicunaTemplate"
+                "set --data.template to alpaca or vicuna"
             )
         user = "\n".join(filter(None, [example.instruction, render_input(example)]))
         encoded = tokenizer.apply_chat_template(  # type: ignore[attr-defined]

@@ -31,7 +31,10 @@ class JsonlSource(Source):
         path: The file, one example a line.
         dataset: Name of the data set; the file's name without its ending when not given.
         objective: What rows without their own ``objective`` ask for.
-        limit: Read only this many examples, from the start of the file.
+        limit: Read only this many examples, at least 1, from the start of the file.
+
+    Raises:
+        InputError: ``limit`` is below 1.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class JsonlSource(Source):
         objective: Literal["instruction", "extractive_qa", "abstractive_qa", "summarization"] | None = None,
         limit: int | None = None,
     ) -> None:
+        if limit is not None and limit < 1:
+            raise InputError(f"expected a limit of at least 1 example (or none) for {path}, but got {limit}")
         self.path = Path(path)
         self.name = dataset or self.path.stem
         self.objective = None if objective is None else Objective(objective)
@@ -70,8 +75,8 @@ class JsonlSource(Source):
             raise InputError(f"expected at least one example in {self.path}, but the file holds none")
         return examples
 
-    def _lines(self) -> Iterator[tuple[int, str]]:
-        with self.path.open(encoding="utf-8") as file:
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        with self.path.open("rb") as file:
             read = 0
             for number, line in enumerate(file, start=1):
                 if line.strip():
@@ -81,11 +86,15 @@ class JsonlSource(Source):
                     return
 
 
-def _load_json(line: str, where: str) -> dict[str, Any]:
+def _load_json(line: bytes, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: expected text in UTF-8, but got {error}: save the file as UTF-8") from error
     except json.JSONDecodeError as error:
-        raise InputError(f"{where}: expected one JSON object on the line, but it does not parse: {error}") from error
+        raise InputError(
+            f"{where}: expected one JSON object on the line, but it does not parse: {error.msg} at column {error.colno}"
+        ) from error
     if not isinstance(row, dict):
         raise InputError(f"{where}: expected a JSON object, but got {type(row).__name__}")
     return row
@@ -108,7 +117,8 @@ def parse_row(row: dict[str, Any], dataset: str, objective: Objective | None, wh
         raise InputError(
             f"{where}: unknown field {sorted(unknown)[0]!r}; expected some of {', '.join(sorted(_FIELDS))}"
         )
-    parsed = _objective(row.get("objective", objective), where)
+    own = row.get("objective")
+    parsed = _objective(objective if own is None else own, where)
     instruction = _text(row, "instruction", where) or TASK_INSTRUCTIONS.get(parsed)
     if instruction is None:
         raise InputError(f"{where}: expected a non-empty 'instruction' for the objective 'instruction'")

@@ -1,0 +1,203 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from reset_pl.data.encoding import EncodedRows, Encoder, load_tokenizer
+from reset_pl.data.prompts import AlpacaTemplate, Template, VicunaTemplate
+from reset_pl.errors import InputError
+from reset_pl.records import IGNORE_INDEX, Example, Objective
+
+Make = Callable[..., Example]
+
+
+@pytest.fixture(scope="session")
+def make_encoder(tokenizer: Any) -> Callable[..., Encoder]:
+    def make(max_length: int = 2048, max_response_tokens: int = 480, template: Template | None = None) -> Encoder:
+        return Encoder(
+            tokenizer=tokenizer,
+            template=template or AlpacaTemplate(),
+            max_length=max_length,
+            max_response_tokens=max_response_tokens,
+        )
+
+    return make
+
+
+def qa(passages: tuple[str, ...], question: str = "who?", response: str = "Ada") -> Example:
+    return Example(
+        id="d/1",
+        dataset="d",
+        objective=Objective.EXTRACTIVE_QA,
+        instruction="Answer.",
+        question=question,
+        passages=passages,
+        response=response,
+    )
+
+
+# ---------------------------------------------------------------- labels
+
+
+@pytest.mark.parametrize(
+    ("template", "answer"),
+    [(AlpacaTemplate(), "Ada ran é."), (VicunaTemplate(), " Ada ran é.")],
+    ids=["alpaca", "vicuna"],
+)
+def test_loss_is_on_the_response_and_its_end_only(
+    make_encoder: Callable[..., Encoder], tokenizer: Any, template: AlpacaTemplate | VicunaTemplate, answer: str
+) -> None:
+    example = qa(("Ada ran.",), response="Ada ran é.")
+    row = make_encoder(template=template).encode(example)
+    num_prompt = len(template.prompt(example))
+    assert tokenizer.decode(row.input_ids[:num_prompt]) == template.prompt(example)
+    assert row.labels[:num_prompt] == [IGNORE_INDEX] * num_prompt
+    assert row.labels[num_prompt:] == row.input_ids[num_prompt:]
+    assert row.labels[-1] == tokenizer.eos_token_id
+    assert tokenizer.decode(row.labels[num_prompt:-1]) == answer
+    assert row.dataset == "d"
+
+
+@pytest.mark.parametrize(("limit", "kept", "ends"), [(6, 5, True), (5, 5, False), (4, 4, False), (1, 1, False)])
+def test_a_target_is_cut_at_its_limit_and_then_does_not_end(
+    make_encoder: Callable[..., Encoder], tokenizer: Any, limit: int, kept: int, ends: bool
+) -> None:
+    ids = make_encoder(max_response_tokens=limit).response_ids("abcde")
+    assert tokenizer.decode(ids[:kept]) == "abcde"[:kept]
+    assert ids[kept:] == ([tokenizer.eos_token_id] if ends else [])
+    assert len(ids) <= limit
+
+
+def test_a_row_without_response_cannot_be_tuned_on(make_encoder: Callable[..., Encoder], make_example: Make) -> None:
+    with pytest.raises(InputError, match="d/1: expected a 'response' to train on"):
+        make_encoder().encode(make_example(response=None))
+
+
+# ---------------------------------------------------------------- shortening the context
+
+# No blanks, so that every byte is one token and nothing is stripped; two- and four-byte letters may stand at the cut.
+PASSAGES = st.lists(st.text(alphabet="abcé𝔸", min_size=1, max_size=40), min_size=1, max_size=5)
+
+
+@given(passages=PASSAGES, max_length=st.integers(min_value=290, max_value=460))
+@hypothesis_settings(max_examples=80, deadline=None)
+def test_context_is_shortened_from_its_end(
+    make_encoder: Callable[..., Encoder], tokenizer: Any, passages: list[str], max_length: int
+) -> None:
+    example = qa(tuple(passages), question="who ran?", response="Ada Lovelace ran")
+    row = make_encoder(max_length=max_length).encode(example)
+    whole = AlpacaTemplate().prompt(example)
+
+    assert tokenizer.decode([label for label in row.labels if label != IGNORE_INDEX]) == "Ada Lovelace ran</s>"
+    prompt = tokenizer.decode(row.input_ids[: row.labels.count(IGNORE_INDEX)])
+    before, context = prompt.removesuffix("\n\n### Response:\n").split("### Input:\nQuestion: who ran?")
+    assert before == whole[: whole.index("### Input:")]
+    kept = context.split("\nPassage: ")[1:]
+    assert kept[:-1] == passages[: len(kept) - 1]
+    assert not kept or passages[len(kept) - 1].startswith(kept[-1])
+
+    excess = len(whole.encode()) + len("Ada Lovelace ran") + 1 - max_length
+    slack = max_length - len(row.input_ids)
+    if excess <= 0:
+        assert kept == passages
+    else:
+        # At most a passage's heading and a part of one letter more than needed is given up.
+        assert 0 <= slack <= len("\nPassage: ") + 3
+
+
+def test_a_cut_leaves_no_blank_at_the_end(make_encoder: Callable[..., Encoder], tokenizer: Any) -> None:
+    example = qa(("one two three",))
+    budget = len(AlpacaTemplate().prompt(example)) - len(" three")
+    for spare in (0, 1):
+        ids = make_encoder(max_length=budget + spare).prompt_ids(example, reserve=0)
+        assert "Passage: one two\n\n###" in tokenizer.decode(ids)
+
+
+def test_an_article_is_shortened_too(make_encoder: Callable[..., Encoder], tokenizer: Any, make_example: Make) -> None:
+    example = make_example(objective=Objective.SUMMARIZATION, passages=("abcdefgh",))
+    budget = len(AlpacaTemplate().prompt(example)) - 3
+    ids = make_encoder(max_length=budget + 10).prompt_ids(example, reserve=10)
+    assert "### Input:\nabcde\n\n### Response" in tokenizer.decode(ids)
+
+
+def test_a_prompt_too_long_without_context_is_refused(make_encoder: Callable[..., Encoder], make_example: Make) -> None:
+    example = make_example(instruction="x" * 300)
+    with pytest.raises(InputError, match=r"d/1: the prompt without its context .* raise --data.max_length \(now 256\)"):
+        make_encoder(max_length=256).encode(example)
+    with pytest.raises(InputError, match="d/1: the prompt without its context"):
+        make_encoder(max_length=256).encode(qa(("p",), question="x" * 300))
+    with pytest.raises(InputError, match="beside 480 for the response"):
+        make_encoder(max_length=470).encode(make_example(response="x" * 500))
+
+
+# ---------------------------------------------------------------- tokenizers
+
+
+def test_a_folder_without_tokenizer_is_refused(tmp_path: Path, tiny_model: Path) -> None:
+    shutil.copy(tiny_model / "config.json", tmp_path)
+    with pytest.raises(InputError, match="expected a tokenizer in the model folder .* but there is none"):
+        load_tokenizer(str(tmp_path))
+
+
+@pytest.mark.parametrize("tokenizer_class", ["LlamaTokenizer", "GPT2Tokenizer", "PreTrainedTokenizerFast"])
+def test_a_tokenizer_that_transformers_would_make_up_is_refused(
+    tmp_path: Path, tiny_model: Path, tokenizer_class: str
+) -> None:
+    """From the configuration alone transformers builds a LlamaTokenizer that turns every text into nothing."""
+    shutil.copy(tiny_model / "config.json", tmp_path)
+    config = {**json.loads((tiny_model / "tokenizer_config.json").read_text()), "tokenizer_class": tokenizer_class}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="expected a tokenizer"):
+        load_tokenizer(str(tmp_path))
+
+
+def test_a_missing_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a tokenizer at '.*nowhere'") as error:
+        load_tokenizer(str(tmp_path / "nowhere"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_tokenizer_pads_with_what_it_has(tmp_path: Path, tiny_model: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "pad_token"}))
+    assert load_tokenizer(str(folder)).pad_token_id == 2
+
+
+def test_a_tokenizer_that_cannot_end_an_answer_is_refused(tmp_path: Path, tiny_model: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in config.items() if k != "eos_token"}))
+    with pytest.raises(InputError, match="end-of-sequence token, but .*model has none"):
+        load_tokenizer(str(folder))
+
+
+# ---------------------------------------------------------------- rows
+
+
+def test_rows_are_encoded_at_first_use_and_once_each(make_encoder: Callable[..., Encoder], make_example: Make) -> None:
+    first, second = make_example(1), make_example(2)
+    rows = EncodedRows([first, second, first, first], make_encoder())
+    with patch.object(Encoder, "encode", autospec=True, side_effect=Encoder.encode) as encode:
+        assert len(rows) == 4
+        assert not encode.called
+        assert rows[2] is rows[0]
+        assert rows[1] == make_encoder().encode(second)
+        assert encode.call_count == 2 + 1
+    assert [rows[i].input_ids for i in range(4)] == [rows[i].input_ids for i in (0, 1, 0, 0)]
+
+
+def test_any_bad_row_shows_at_the_first(make_encoder: Callable[..., Encoder], make_example: Make) -> None:
+    rows = EncodedRows([make_example(1), make_example(2, response=None)], make_encoder())
+    assert len(rows) == 2
+    with pytest.raises(InputError, match="d/2"):
+        rows[0]

@@ -1,0 +1,175 @@
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reset_pl.data.sources import JsonlSource
+from reset_pl.errors import InputError
+from reset_pl.records import Constraint, Example, Objective
+
+Write = Callable[..., Path]
+
+GOOD = {"id": "good", "objective": "instruction", "instruction": "Name a colour.", "response": "Red."}
+QA = {"objective": "extractive_qa", "question": "Who ran?", "passages": ["Ada ran."]}
+
+ABSTRACTIVE = (
+    "Answer the question with well-formed sentences. Paraphrase the context in the passages if necessary. "
+    "Do not include new information beyond the given passages."
+)
+
+
+def without(row: dict[str, Any], field: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != field}
+
+
+BAD_ROWS: list[tuple[str, dict[str, Any] | str, str]] = [
+    ("not json", "{'id': 1}", "does not parse"),
+    ("half a line", '{"id": "x", "objective": "instr', "does not parse"),
+    ("two objects", '{"id": 1} {"id": 2}', "does not parse: Extra data at column 11"),
+    ("a list", "[1, 2]", "JSON object, but got list"),
+    ("null", "null", "JSON object, but got NoneType"),
+    ("unknown field", {**GOOD, "id": "b", "answer": "Red."}, "unknown field 'answer'"),
+    ("unknown objective", {**GOOD, "objective": "chat"}, "unknown objective 'chat'; expected one of instruction, "),
+    ("objective by its Python name", {**GOOD, "objective": "INSTRUCTION"}, "unknown objective 'INSTRUCTION'"),
+    ("objective of a wrong type", {**GOOD, "objective": ["instruction"]}, "unknown objective ['instruction']"),
+    ("no objective", without(GOOD, "objective"), "expected an 'objective'"),
+    ("no instruction", without(GOOD, "instruction"), "non-empty 'instruction'"),
+    ("empty instruction", {**GOOD, "instruction": ""}, "'instruction' to be a non-empty text"),
+    ("blank instruction", {**GOOD, "instruction": " \t"}, "'instruction' to be a non-empty text"),
+    ("instruction of a wrong type", {**GOOD, "instruction": 3}, "'instruction' to be a non-empty text"),
+    ("empty response", {**GOOD, "response": ""}, "'response' to be a non-empty text"),
+    ("response of a wrong type", {**GOOD, "response": ["Red."]}, "'response' to be a non-empty text"),
+    ("no question", without(QA, "question"), "non-empty 'question' for the objective 'extractive_qa'"),
+    ("empty question", {**QA, "question": ""}, "'question' to be a non-empty text"),
+    ("no passages", without(QA, "passages"), "non-empty 'passages'"),
+    ("no passages in the list", {**QA, "passages": []}, "non-empty 'passages'"),
+    ("summary without an article", {"objective": "summarization"}, "non-empty 'passages'"),
+    ("an empty passage", {**QA, "passages": ["Ada ran.", ""]}, "'passages' to be a list of non-empty texts"),
+    ("passages of a wrong type", {**QA, "passages": {"text": "Ada"}}, "'passages' to be a list of non-empty texts"),
+    ("a passage of a wrong type", {**QA, "passages": ["Ada", 7]}, "'passages' to be a list of non-empty texts"),
+    ("an empty reference", {**QA, "references": [" "]}, "'references' to be a list of non-empty texts"),
+    ("an empty id", {**GOOD, "id": " "}, "non-empty 'id'"),
+    ("a constraint without id", {**GOOD, "constraints": [{"kwargs": {}}]}, "'constraints' to be a list of objects"),
+    ("constraints that are a text", {**GOOD, "constraints": "no_comma"}, "'constraints' to be a list of objects"),
+    ("constraints that are a number", {**GOOD, "constraints": 3}, "'constraints' to be a list of objects"),
+]
+
+
+@pytest.mark.parametrize(("row", "message"), [case[1:] for case in BAD_ROWS], ids=[case[0] for case in BAD_ROWS])
+def test_a_bad_row_is_named_by_file_and_line(write_rows: Write, row: dict[str, Any] | str, message: str) -> None:
+    path = write_rows(GOOD, "", row)
+    with pytest.raises(InputError) as error:
+        JsonlSource(str(path)).load()
+    text = str(error.value)
+    assert text.startswith(f"{path}:3: ")
+    assert message in text
+    assert "\n" not in text
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected a JSONL file at .*nowhere\.jsonl.*'nowhere'"):
+        JsonlSource(str(tmp_path / "nowhere.jsonl")).load()
+    with pytest.raises(InputError, match="expected a JSONL file"):
+        JsonlSource(str(tmp_path)).load()
+
+
+@pytest.mark.parametrize("content", ["", "\n\n  \n"])
+def test_a_file_without_examples(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"at least one example in .*empty\.jsonl"):
+        JsonlSource(str(path)).load()
+
+
+def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "latin.jsonl"
+    path.write_bytes(json.dumps(GOOD).encode() + b'\n{"objective": "instruction", "instruction": "Caf\xe9"}\n')
+    with pytest.raises(InputError, match=r"latin\.jsonl:2: expected text in UTF-8"):
+        JsonlSource(str(path)).load()
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "windows.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\r\n")
+    assert [example.id for example in JsonlSource(str(path)).load()] == ["windows/good"]
+
+
+@pytest.mark.parametrize("first", [{**GOOD, "id": 7}, {**QA}], ids=["own id", "content"])
+def test_duplicate_ids_name_both_lines(write_rows: Write, first: dict[str, Any]) -> None:
+    second = {**GOOD, "id": "7"} if "id" in first else {**first, "response": "Ada"}
+    path = write_rows(first, GOOD, second)
+    with pytest.raises(InputError, match=rf"^{path}:3: the id .* stands on line 1 too"):
+        JsonlSource(str(path)).load()
+
+
+def test_limit_reads_that_many_rows_and_does_not_look_further(write_rows: Write) -> None:
+    path = write_rows("", GOOD, {**GOOD, "id": "b"}, "broken")
+    assert [example.id for example in JsonlSource(str(path), limit=2).load()] == ["own/good", "own/b"]
+    with pytest.raises(InputError, match=r"own\.jsonl:4"):
+        JsonlSource(str(path), limit=3).load()
+    with pytest.raises(InputError, match="limit of at least 1 example.*got 0"):
+        JsonlSource(str(path), limit=0)
+
+
+def test_a_full_row(write_rows: Write) -> None:
+    row = {
+        "id": 12,
+        "objective": "abstractive_qa",
+        "instruction": " Tell me. ",
+        "question": "Who ran?",
+        "passages": ["Ada ran.", " Bob slept."],
+        "response": "Ada did.",
+        "references": ["Ada did.", "Ada ran."],
+        "constraints": [{"id": "punctuation:no_comma"}, {"id": "a:b", "kwargs": {"num_words": 2}}],
+    }
+    (example,) = JsonlSource(str(write_rows(row)), dataset="mine").load()
+    assert example == Example(
+        id="mine/12",
+        dataset="mine",
+        objective=Objective.ABSTRACTIVE_QA,
+        instruction="Tell me.",
+        question="Who ran?",
+        passages=("Ada ran.", "Bob slept."),
+        response="Ada did.",
+        references=("Ada did.", "Ada ran."),
+        constraints=(Constraint(id="punctuation:no_comma"), Constraint(id="a:b", kwargs={"num_words": 2})),
+    )
+
+
+def test_defaults_of_a_row(write_rows: Write) -> None:
+    path = write_rows({"question": "Who ran?", "passages": "Ada ran.", "objective": None, "response": None})
+    (example,) = JsonlSource(str(path), objective="abstractive_qa").load()
+    assert example.objective is Objective.ABSTRACTIVE_QA
+    assert example.instruction == ABSTRACTIVE
+    assert example.passages == ("Ada ran.",)
+    assert (example.response, example.references, example.constraints) == (None, (), ())
+
+
+def test_a_rows_own_objective_wins_over_the_sources(write_rows: Write) -> None:
+    (example,) = JsonlSource(str(write_rows(GOOD)), objective="summarization").load()
+    assert example.objective is Objective.INSTRUCTION
+
+
+def test_response_and_references_stand_in_for_each_other(write_rows: Write) -> None:
+    path = write_rows({**QA, "references": ["Ada", "Ada L."]}, {**GOOD})
+    only_references, only_response = JsonlSource(str(path)).load()
+    assert only_references.response == "Ada"
+    assert only_response.references == ("Red.",)
+
+
+def content_hash(*parts: str) -> str:
+    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
+    return f"{int.from_bytes(digest[:8], 'big') >> 1:016x}"
+
+
+def test_ids_from_content_are_stable(write_rows: Write) -> None:
+    row = {**QA, "instruction": "Answer."}
+    (example,) = JsonlSource(str(write_rows(row))).load()
+    assert example.id == "own/" + content_hash("extractive_qa", "Answer.", "Who ran?", "Ada ran.")
+    (answered,) = JsonlSource(str(write_rows({**row, "response": "Ada", "references": ["Ada"]}))).load()
+    assert answered.id == example.id
+    (other,) = JsonlSource(str(write_rows({**row, "passages": ["Ada ran", "."]}))).load()
+    assert other.id != example.id
