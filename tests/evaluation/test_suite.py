@@ -1,0 +1,106 @@
+"""Scores of a checkpoint: columns, macro averages, ranks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from reset_pl.evaluation.suite import EvaluationSettings, evaluate
+from reset_pl.judging.task import ExactMatchJudge
+from reset_pl.records import Candidate, Example
+from reset_pl.rounds.round import Ranks
+from tests.conftest import ScriptedJudge, ScriptedSampler, make_example
+
+EXAMPLES = {
+    "qa": [make_example(n) for n in range(5)],
+    "unseen": [make_example(n, dataset="unseen") for n in range(3)],
+    "open": [
+        make_example(
+            n, dataset="open", objective="instruction", question=None, passages=(), response=None, references=()
+        )
+        for n in range(2)
+    ],
+}
+
+
+def answer(example: Example, draw: Any) -> str:
+    """Right on even numbers."""
+    number = int(example.id.split("/")[1])
+    return f"w{number}" if number % 2 == 0 else "two words"
+
+
+def faithful(example: Example, candidate: Candidate) -> float | None:
+    return None if example.dataset == "open" else float(candidate.text == example.response)
+
+
+def zero(example: Example, candidate: Candidate) -> float | None:
+    return None if example.dataset == "open" else 0.0
+
+
+def run(directory: Path, ranks: Ranks | None = None) -> Path:
+    settings = EvaluationSettings(
+        stage="mtl", step=7, policy="abc", commit="c0ffee", seen=frozenset({"qa"}), max_new_tokens=4, chunk_size=2
+    )
+    return evaluate(
+        directory,
+        settings,
+        examples=EXAMPLES,
+        sampler=ScriptedSampler(answer),
+        judges=[ExactMatchJudge(), ScriptedJudge(faithful, "one"), ScriptedJudge(zero, "two")],
+        held_out_judges=[ScriptedJudge(lambda e, c: 0.25 if e.dataset != "open" else None, "held")],
+        ranks=ranks,
+    )
+
+
+def test_scores_and_macro_averages_by_hand(tmp_path: Path) -> None:
+    content = json.loads(run(tmp_path).read_text())
+    assert {key: content[key] for key in ("stage", "step", "policy", "commit")} == {
+        "stage": "mtl",
+        "step": 7,
+        "policy": "abc",
+        "commit": "c0ffee",
+    }
+    qa, unseen, instruction = (content["datasets"][name] for name in ("qa", "unseen", "open"))
+    assert (qa["n"], qa["seen"], qa["group"]) == (5, True, "extractive_qa")
+    assert (unseen["n"], unseen["seen"]) == (3, False)
+    assert qa["task"]["mean"] == pytest.approx(3 / 5)
+    assert qa["faithfulness"]["mean"] == pytest.approx(3 / 10)  # the mean of two judges, one of which always says 0
+    assert qa["faithfulness_held"]["mean"] == 0.25
+    assert qa["length"]["mean"] == pytest.approx((3 * 1 + 2 * 2) / 5)
+    assert instruction["faithfulness"] is None
+    assert instruction["task"] is None
+    macro = content["macro"]
+    assert macro["faithfulness"]["mean"] == pytest.approx((3 / 10 + 1 / 3) / 2)  # over data sets, not rows
+    assert macro["faithfulness_seen"]["mean"] == pytest.approx(3 / 10)
+    assert macro["faithfulness_unseen"]["mean"] == pytest.approx(1 / 3)
+    assert macro["faithfulness_extractive"] == macro["faithfulness"]
+    assert macro["faithfulness_abstractive"] is None
+    assert macro["faithfulness_held_unseen"]["mean"] == 0.25
+    assert macro["instruction"] is None
+
+
+def test_rows_hold_every_answer(tmp_path: Path) -> None:
+    run(tmp_path)
+    rows = pq.read_table(tmp_path / "mtl.parquet").to_pylist()
+    assert len(rows) == 10
+    row = next(row for row in rows if row["example_id"] == "qa/1")
+    assert (row["text"], row["token_count"], row["finish_reason"], row["task"]) == ("two words", 2, "stop", 0.0)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_two_ranks_give_the_same_files(tmp_path: Path) -> None:
+    run(tmp_path / "one")
+    barriers: list[int] = []
+
+    def barrier() -> None:
+        barriers.append(0)
+        if len(barriers) == 1:
+            run(tmp_path / "two", Ranks(rank=1, world_size=2))
+
+    run(tmp_path / "two", Ranks(rank=0, world_size=2, barrier=barrier))
+    for name in ("mtl.json", "mtl.parquet"):
+        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
