@@ -24,6 +24,9 @@ def load_policy(path: str, dtype: DType) -> Any:
         InputError: There is no such model.
     """
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # its bars for a few shards tear ours
 
     if Path(path).is_dir() and not (Path(path) / "config.json").exists():
         raise InputError(
@@ -43,5 +46,5 @@ def policy_fingerprint(model: torch.nn.Module) -> str:
     digest = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):
         digest.update(name.encode())
-        digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(parameter.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]

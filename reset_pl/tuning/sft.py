@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch.optim import AdamW
 
 from reset_pl.errors import InputError
+from reset_pl.records import IGNORE_INDEX
 from reset_pl.tuning.loss import response_loss
 from reset_pl.tuning.policy import DType, load_policy
 from reset_pl.tuning.schedule import StageSchedule
@@ -89,11 +90,21 @@ class SFT(L.LightningModule):
         return -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches)
 
     def on_train_start(self) -> None:
-        """Begin the first stage, unless a checkpoint or a callback has begun one."""
+        """Begin the first stage, or give a stage that a checkpoint or a callback has begun what is configured now."""
         if self.schedule.num_steps == 0:
-            self.begin_stage(
-                self.stage_name, num_steps=self.steps_per_epoch * (self.trainer.max_epochs or 1), lr=self.lr
-            )
+            self.begin_stage(self.stage_name, num_steps=self._steps_of_fit(), lr=self.lr)
+            return
+        self.schedule.retune(lr=self.stage_lr(), warmup_ratio=self.warmup_ratio)
+        for group, weight_decay in zip(self.schedule.optimizer.param_groups, (self.weight_decay, 0.0), strict=True):
+            group["weight_decay"] = weight_decay
+
+    def _steps_of_fit(self) -> int:
+        """Optimizer steps of all epochs; ``max_steps`` bounds them (Lightning writes no limit as -1)."""
+        max_epochs, max_steps = self.trainer.max_epochs or 1, self.trainer.max_steps
+        if max_epochs == -1:
+            return max_steps
+        steps = self.steps_per_epoch * max_epochs
+        return steps if max_steps == -1 else min(steps, max_steps)
 
     # ------------------------------------------------------------------ steps
 
@@ -124,9 +135,11 @@ class SFT(L.LightningModule):
         """What a subclass logs beside the loss."""
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Log the loss, from which perplexity follows as exp(loss)."""
-        loss = response_loss(self(batch["input_ids"], batch["attention_mask"]), batch["labels"])
-        self.log("val/loss", loss, prog_bar=True, sync_dist=True, batch_size=len(batch["labels"]))
+        """Log the mean loss of all response tokens, from which perplexity follows as exp(loss)."""
+        labels = batch["labels"]
+        loss = response_loss(self(batch["input_ids"], batch["attention_mask"]), labels)
+        num_targets = int((labels[:, 1:] != IGNORE_INDEX).sum())
+        self.log("val/loss", loss, prog_bar=True, sync_dist=True, batch_size=num_targets)
 
     # ------------------------------------------------------------------ optimizer
 
