@@ -92,7 +92,7 @@ class DecodingPlan:
         if temperature == 0 and len(top_ks) > 1:
             warnings.warn(
                 f"top_k_temperature 0 makes the {len(top_ks)} settings of the top-k axis one greedy answer: it is "
-                "drawn once in place of seven times, and prompts on this axis have nothing to choose from",
+                f"drawn once in place of {len(top_ks)} times, and prompts on this axis have nothing to choose from",
                 stacklevel=3,
             )
             top_ks = top_ks[:1]

@@ -27,17 +27,24 @@ class HFSampler(Sampler):
         self._policy: Any = None
         self._encoder: Any = None
         self._was_training = False
+        self._generation_config: Any = None
 
     def open(self, policy: Any, encoder: Any) -> None:
         """Take the weights (a transformers model) and the prompt encoder."""
+        from transformers import GenerationConfig
+
         self._policy, self._encoder = policy, encoder
         self._was_training = policy.training
         policy.eval()
+        # ``generate`` fills what a call leaves unset from the model's own settings (a repetition penalty, suppressed
+        # tokens, a minimum length); here the plan alone says how answers are drawn.
+        self._generation_config, policy.generation_config = policy.generation_config, GenerationConfig()
 
     def close(self) -> None:
-        """Let go of the weights and put the model back into its mode."""
+        """Let go of the weights and put the model back into its mode, with its own generation settings."""
         self._policy.train(self._was_training)
-        self._policy = self._encoder = None
+        self._policy.generation_config = self._generation_config
+        self._policy = self._encoder = self._generation_config = None
 
     def sample(self, examples: Sequence[Example], plan: Plan) -> Iterable[Candidate]:
         """Draw every candidate of the plan, longest prompts last, in a fixed order."""
@@ -172,6 +179,6 @@ def filtered_probabilities(
         scaled = scaled.masked_fill((scaled < kth) & (top_k > 0).unsqueeze(1), float("-inf"))
     if (top_p < 1).any():
         ordered, order = scaled.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
-        outside = ordered.cumsum(dim=-1) - ordered >= top_p.unsqueeze(1)
+        outside = (ordered.cumsum(dim=-1) - ordered >= top_p.unsqueeze(1)) & (top_p < 1).unsqueeze(1)
         scaled = scaled.masked_fill(torch.zeros_like(outside).scatter(1, order, outside), float("-inf"))
     return scaled.softmax(dim=-1)

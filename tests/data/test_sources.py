@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,3 +174,22 @@ def test_ids_from_content_are_stable(write_rows: Write) -> None:
     assert answered.id == example.id
     (other,) = JsonlSource(str(write_rows({**row, "passages": ["Ada ran", "."]}))).load()
     assert other.id != example.id
+
+
+OWN_DATA = Path(__file__).parents[2] / "docs" / "own-data.md"
+
+
+def test_the_documented_rows_are_read(tmp_path: Path) -> None:
+    rows = re.findall(r"```json\n(.*?)```", OWN_DATA.read_text(), re.DOTALL)
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(rows))
+    examples = JsonlSource(str(path)).load()
+    assert [example.objective for example in examples] == ["extractive_qa", "summarization", "instruction"]
+    assert all(example.response and example.references for example in examples)
+
+
+def test_the_documented_fields_are_those_that_are_read(write_rows: Write) -> None:
+    documented = set(re.findall(r"^\| `(\w+)` \|", OWN_DATA.read_text().split("## A row")[1], re.MULTILINE))
+    with pytest.raises(InputError) as error:
+        JsonlSource(str(write_rows({"x": 1}))).load()
+    assert documented == set(str(error.value).split("expected some of ")[1].split(", "))
