@@ -186,9 +186,9 @@ def test_a_round_is_appended_once(make_data: MakeData, make_round: Callable[...,
     data = make_data()
     round_dir = make_round("round-000", a="A0.")
     append(data, round_dir)
-    append(data, round_dir)
-    append(data, round_dir, accumulate=False)
-    assert flat(responses(data, data.train_dataloader())) == ["A0."]
+    for accumulate in (True, False):
+        append(data, round_dir, accumulate=accumulate)
+        assert flat(responses(data, data.train_dataloader())) == ["A0."]
     assert data.state_dict() == {"curated_rounds": [str(round_dir)]}
 
 

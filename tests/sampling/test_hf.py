@@ -160,6 +160,14 @@ def test_a_chunk_gives_the_same_candidates_every_time(
     assert len({candidate.token_ids for candidate in first.values()}) > len(first) / 2
 
 
+def test_the_order_of_the_examples_changes_neither_batches_nor_order(
+    policy: Any, encoder: Encoder, make_examples: MakeExamples
+) -> None:
+    plan, examples = DecodingPlan(max_new_tokens=3).bind(round=0, seed=0), make_examples(6)
+    first = list(sample(policy, encoder, examples, plan, batch_size=10))
+    assert list(sample(policy, encoder, examples[3:] + examples[:3], plan, batch_size=10)) == first
+
+
 def test_sampling_leaves_the_global_random_state_alone(
     policy: Any, encoder: Encoder, make_examples: MakeExamples
 ) -> None:
