@@ -47,9 +47,9 @@ class Stage:
         return max(1, round(self.steps * scale))
 
 
-BASE = Stage(steps=2400, batch_size=32, lr=3e-3)
+BASE = Stage(steps=1300, batch_size=32, lr=3e-3)
 CHAT = Stage(steps=500, batch_size=32, lr=1e-3)
-NLI = Stage(steps=2000, batch_size=64, lr=1.5e-3)
+NLI = Stage(steps=1600, batch_size=64, lr=1.5e-3)
 
 
 def build(out: Path, seed: int = 0, scale: float = 1.0) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -14,8 +15,11 @@ from reset_pl.mini.pairs import LABELS
 
 
 def new_causal_model(tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
-    """An untrained causal model. A short rotary period suits short texts: heads that copy form sooner."""
-    return LlamaForCausalLM(
+    """An untrained causal model, but for one head a layer that looks at the token before.
+
+    Copying a name needs such a head, and finding it by chance takes a network of this size most of its training.
+    """
+    model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=128,
@@ -31,11 +35,41 @@ def new_causal_model(tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
             pad_token_id=tokenizer.pad_token_id,
         )
     )
+    _look_back(model)
+    return model
+
+
+@torch.no_grad()
+def _look_back(model: LlamaForCausalLM) -> None:
+    """Turn the first head of the first layer to the previous token.
+
+    All embeddings share one direction, from which that head's queries and keys are made; the rotary angles of the
+    fastest frequencies, one position apart, do the rest.
+    """
+    config = model.config
+    direction = torch.ones(config.hidden_size) / config.hidden_size**0.5
+    embeddings = model.model.embed_tokens.weight
+    embeddings += direction * embeddings.norm(dim=1).mean()
+    attention = model.model.layers[0].self_attn
+    half = config.hidden_size // config.num_attention_heads // 2
+    theta = config.rope_parameters["rope_theta"]
+    angles = theta ** (-torch.arange(_FAST_FREQUENCIES) / half)
+    key = torch.zeros(2 * half)
+    key[:_FAST_FREQUENCIES] = 1.0
+    query = torch.zeros(2 * half)
+    query[:_FAST_FREQUENCIES] = torch.cos(angles)
+    query[half : half + _FAST_FREQUENCIES] = -torch.sin(angles)
+    attention.q_proj.weight[: 2 * half] = _SHARPNESS * torch.outer(query, direction)
+    attention.k_proj.weight[: 2 * half] = torch.outer(key, direction)
+
+
+_FAST_FREQUENCIES = 6
+_SHARPNESS = 0.7
 
 
 def new_nli_model(tokenizer: PreTrainedTokenizerBase) -> BertForSequenceClassification:
-    """An untrained classifier of sentence pairs."""
-    return BertForSequenceClassification(
+    """An untrained classifier of sentence pairs, but that its first layer finds equal tokens."""
+    model = BertForSequenceClassification(
         BertConfig(
             vocab_size=len(tokenizer),
             hidden_size=128,
@@ -51,3 +85,12 @@ def new_nli_model(tokenizer: PreTrainedTokenizerBase) -> BertForSequenceClassifi
             label2id={label: index for index, label in enumerate(LABELS)},
         )
     )
+    _match_tokens(model)
+    return model
+
+
+@torch.no_grad()
+def _match_tokens(model: BertForSequenceClassification) -> None:
+    """Let the queries of the first layer equal its keys, so that equal tokens of the two sentences attend to another."""
+    attention = model.bert.encoder.layer[0].attention.self
+    attention.key.weight.copy_(attention.query.weight)
