@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from reset_pl.records import Candidate, Example
@@ -154,8 +155,8 @@ class InverseCdfSampling:
 
 def uniforms(seed: int, steps: int) -> torch.Tensor:
     """A candidate's own stream: (steps,) float64 in [0, 1)."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand(steps, generator=generator, dtype=torch.float64)
+    # numpy's generator takes all 63 bits of the seed, torch's on the CPU only 32: streams would repeat.
+    return torch.from_numpy(np.random.default_rng(seed).random(steps))
 
 
 def filtered_probabilities(
