@@ -91,6 +91,6 @@ def new_nli_model(tokenizer: PreTrainedTokenizerBase) -> BertForSequenceClassifi
 
 @torch.no_grad()
 def _match_tokens(model: BertForSequenceClassification) -> None:
-    """Let the queries of the first layer equal its keys, so that equal tokens of the two sentences attend to another."""
+    """Let the queries of the first layer equal its keys, so that equal tokens attend to each other."""
     attention = model.bert.encoder.layer[0].attention.self
     attention.key.weight.copy_(attention.query.weight)

@@ -8,13 +8,13 @@ is not a sentence of the world. Names are of the training split alone.
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from typing import NamedTuple
 
 from reset_pl.mini.grammar import QUESTIONS, STATEMENTS, ask, state
 from reset_pl.mini.world import (
-    FIRST_SYLLABLES,
     KINDS,
-    LAST_SYLLABLES,
+    NAMES,
     RELATIONS,
     Fact,
     Relation,
@@ -26,6 +26,12 @@ from reset_pl.mini.world import (
 
 LABELS: tuple[str, ...] = ("entailment", "neutral", "contradiction")
 """Label names, in the order of the model's outputs."""
+
+_BY_FIRST: dict[str, list[str]] = defaultdict(list)
+_BY_LAST: dict[str, list[str]] = defaultdict(list)
+for _name in NAMES["train"]:
+    _BY_FIRST[_name[:2]].append(_name)
+    _BY_LAST[_name[2:]].append(_name)
 
 
 class Pair(NamedTuple):
@@ -86,9 +92,9 @@ def _near_miss(rng: random.Random, fact: Fact) -> Fact:
 
 
 def _misspelt(rng: random.Random, name: str, part: str) -> str:
-    if part == "first":
-        return rng.choice([first for first in FIRST_SYLLABLES if first != name[:2]]) + name[2:]
-    return name[:2] + rng.choice([last for last in LAST_SYLLABLES if last != name[2:]])
+    """A training name that differs in its first or last syllable only."""
+    same = _BY_LAST[name[2:]] if part == "first" else _BY_FIRST[name[:2]]
+    return rng.choice([other for other in same if other != name])
 
 
 def _other_subject(rng: random.Random, subject: Subject) -> Subject:
