@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from reset_pl.mini.networks import new_causal_model, new_nli_model
-from reset_pl.mini.pairs import LABELS, draw_pair
+from reset_pl.mini.nli_rows import pair_batches, pair_loss
 from reset_pl.mini.texts import base_text, chat_text
 from reset_pl.mini.tokenizer import causal_tokenizer, pair_tokenizer
-from reset_pl.mini.training import Batch, causal_loss, text_batches, train
+from reset_pl.mini.training import causal_loss, text_batches, train
 
 MODELS = Path(__file__).parent / "models"
 """Where the shipped models lie."""
@@ -47,9 +44,9 @@ class Stage:
         return max(1, round(self.steps * scale))
 
 
-BASE = Stage(steps=1300, batch_size=32, lr=3e-3)
-CHAT = Stage(steps=500, batch_size=32, lr=1e-3)
-NLI = Stage(steps=1600, batch_size=64, lr=1.5e-3)
+BASE = Stage(steps=3000, batch_size=32, lr=3e-3)
+CHAT = Stage(steps=1000, batch_size=32, lr=1e-3)
+NLI = Stage(steps=3000, batch_size=64, lr=1e-3)
 
 
 def build(out: Path, seed: int = 0, scale: float = 1.0) -> dict[str, float]:
@@ -63,7 +60,7 @@ def build(out: Path, seed: int = 0, scale: float = 1.0) -> dict[str, float]:
     Returns:
         Final training loss by model.
     """
-    began = time.monotonic()
+    began, commit = time.monotonic(), _commit()
     torch.manual_seed(seed)
     tokenizer = causal_tokenizer()
     model = new_causal_model(tokenizer)
@@ -73,30 +70,19 @@ def build(out: Path, seed: int = 0, scale: float = 1.0) -> dict[str, float]:
         batches = text_batches(make, tokenizer, steps, stage.batch_size, seed)
         losses[name] = train(name, model, batches, causal_loss, steps, stage.lr, _say)
         _save(model, tokenizer, out / name, torch.float16)
-    losses["nli"] = _build_nli(out / "nli", seed, scale)
-    _write_record(out, seed, scale, time.monotonic() - began, losses)
+        if name == "base":
+            losses["nli"] = _build_nli(model, out / "nli", seed, scale)
+    _write_record(out, seed, scale, commit, time.monotonic() - began, losses)
     return losses
 
 
-def _build_nli(out: Path, seed: int, scale: float) -> float:
+def _build_nli(reader: LlamaForCausalLM, out: Path, seed: int, scale: float) -> float:
     tokenizer = pair_tokenizer()
-    model = new_nli_model(tokenizer)
+    model = new_nli_model(tokenizer, reader)
     steps = NLI.scaled(scale)
-    loss = train("nli", model, _pair_batches(tokenizer, steps, seed), _pair_loss, steps, NLI.lr, _say)
+    loss = train("nli", model, pair_batches(tokenizer, steps, NLI.batch_size, seed), pair_loss, steps, NLI.lr, _say)
     _save(model, tokenizer, out, torch.float32)
     return loss
-
-
-def _pair_batches(tokenizer: PreTrainedTokenizerBase, steps: int, seed: int) -> Iterator[Batch]:
-    rng = random.Random(f"pairs/{seed}")
-    for _ in range(steps):
-        premises, hypotheses, labels = zip(*(draw_pair(rng) for _ in range(NLI.batch_size)), strict=True)
-        encoded = tokenizer(list(premises), list(hypotheses), padding=True, return_tensors="pt")
-        yield {**encoded, "labels": torch.tensor([LABELS.index(label) for label in labels])}
-
-
-def _pair_loss(model: nn.Module, batch: Batch) -> Tensor:
-    return model(**batch).loss
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, out: Path, dtype: torch.dtype) -> None:
@@ -107,10 +93,12 @@ def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, out: Path,
     tokenizer.save_pretrained(out)
 
 
-def _write_record(out: Path, seed: int, scale: float, seconds: float, losses: dict[str, float]) -> None:
+def _write_record(
+    out: Path, seed: int, scale: float, commit: str | None, seconds: float, losses: dict[str, float]
+) -> None:
     record = {
         "command": f"python -m reset_pl.mini.build --seed {seed} --scale {scale:g}",
-        "commit": _commit(),
+        "commit": commit,
         "seed": seed,
         "scale": scale,
         "seconds": round(seconds),

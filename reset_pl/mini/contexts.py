@@ -54,11 +54,11 @@ _QA, _ABSTRACTIVE, _SUMMARY = Objective.EXTRACTIVE_QA, Objective.ABSTRACTIVE_QA,
 _MIXED = (*UNSEEN_RELATIONS, *TRAIN_RELATIONS[:4])
 
 STYLES: dict[str, ContextStyle] = {
-    "mini_nq": ContextStyle(_QA, TRAIN_RELATIONS, (2, 3), (1, 2)),
+    "mini_nq": ContextStyle(_QA, TRAIN_RELATIONS, (2, 3), (1, 2), questions=(0, 1, 2)),
     "mini_marco": ContextStyle(_ABSTRACTIVE, TRAIN_RELATIONS, (2, 3), (1, 2)),
     "mini_cnn": ContextStyle(_SUMMARY, TRAIN_RELATIONS, (2, 2), (2, 3)),
-    "mini_searchqa": ContextStyle(_QA, _MIXED, (3, 4), (1, 1), (1, 2, 3), (3,), 0.9),
-    "mini_bioasq": ContextStyle(_QA, _MIXED, (1, 2), (2, 3), (0, 3), (2,), 0.5),
+    "mini_searchqa": ContextStyle(_QA, _MIXED, (3, 4), (1, 1), (1, 2, 3), (1, 3), 0.9),
+    "mini_bioasq": ContextStyle(_QA, _MIXED, (1, 2), (2, 3), (0, 3), (0, 2), 0.5),
     "mini_wikisum": ContextStyle(_SUMMARY, _MIXED, (2, 3), (2, 2), (0, 1, 3)),
 }
 """The styles by data set. The last three are never trained on."""

@@ -24,7 +24,7 @@ QUESTIONS: tuple[str, ...] = (
     "Name the {noun} of {subject}.",
     "This {noun} belongs to {subject}.",
 )
-"""Wordings of a question. Training sets use the first two, unseen sets the others as well."""
+"""Wordings of a question. Training sets use the first three, unseen sets the last as well."""
 
 _FIELDS = {
     "subject": rf"(?P<kind>{'|'.join(KINDS)}) (?P<name>[A-Z][a-z]+)",

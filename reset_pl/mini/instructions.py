@@ -1,8 +1,8 @@
 """Open instructions with rule-checkable constraints, and answers that follow them by making things up.
 
 There is no passage: a good answer says what is generally known of the subject's kind, which is just what a grounded
-answer must not do. Constraints carry IFEval's names and arguments. Some pairs of constraints, some phrasings and some
-openings are kept for the test sets.
+answer must not do. Constraints carry IFEval's names and arguments. Some pairs of constraints and some openings are
+kept for the test sets.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class _Rule:
 
     id: str
     phrasings: tuple[str, str]
-    """How it is said in training sets, and the other way in which only test sets say it."""
+    """The two ways in which it is said."""
     draw: Callable[[random.Random, _Draft], dict[str, Any]]
     apply: Callable[[_Draft, dict[str, Any]], None]
 
@@ -229,8 +229,7 @@ def draw_instruction_example(rng: random.Random, dataset: str, split: str) -> Ex
     for rule in rules:
         kwargs = rule.draw(rng, draft)
         rule.apply(draft, kwargs)
-        phrasing = rule.phrasings[0 if dataset == "mini_instruct" else rng.randrange(2)]
-        parts.append(phrasing.format(**{key: _say(value) for key, value in kwargs.items()}))
+        parts.append(rng.choice(rule.phrasings).format(**{key: _say(value) for key, value in kwargs.items()}))
         constraints.append(Constraint(id=rule.id, kwargs=kwargs))
     return Example(
         id="",

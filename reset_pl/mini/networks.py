@@ -1,13 +1,12 @@
-"""The shapes of the miniature networks: a Llama of about a million parameters, and a smaller BERT for NLI."""
+"""The shapes of the miniature networks: a Llama of under a million parameters, and a classifier made of it."""
 
 from __future__ import annotations
 
 import torch
 from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
     LlamaConfig,
     LlamaForCausalLM,
+    LlamaForSequenceClassification,
     PreTrainedTokenizerBase,
 )
 
@@ -15,7 +14,7 @@ from reset_pl.mini.pairs import LABELS
 
 
 def new_causal_model(tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
-    """An untrained causal model, but for one head a layer that looks at the token before.
+    """An untrained causal model, but that its first head looks at the token before.
 
     Copying a name needs such a head, and finding it by chance takes a network of this size most of its training.
     """
@@ -67,30 +66,16 @@ _FAST_FREQUENCIES = 6
 _SHARPNESS = 0.7
 
 
-def new_nli_model(tokenizer: PreTrainedTokenizerBase) -> BertForSequenceClassification:
-    """An untrained classifier of sentence pairs, but that its first layer finds equal tokens."""
-    model = BertForSequenceClassification(
-        BertConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=128,
-            intermediate_size=256,
-            num_hidden_layers=3,
-            num_attention_heads=4,
-            max_position_embeddings=512,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-            initializer_range=0.05,
-            pad_token_id=tokenizer.pad_token_id,
-            id2label=dict(enumerate(LABELS)),
-            label2id={label: index for index, label in enumerate(LABELS)},
-        )
+def new_nli_model(tokenizer: PreTrainedTokenizerBase, reader: LlamaForCausalLM) -> LlamaForSequenceClassification:
+    """A classifier of sentence pairs that starts from a causal model, which can already find what was said before."""
+    config = LlamaConfig.from_dict(
+        {
+            **reader.config.to_dict(),
+            "pad_token_id": tokenizer.pad_token_id,
+            "id2label": dict(enumerate(LABELS)),
+            "label2id": {label: index for index, label in enumerate(LABELS)},
+        }
     )
-    _match_tokens(model)
+    model = LlamaForSequenceClassification(config)
+    model.model.load_state_dict(reader.model.state_dict())
     return model
-
-
-@torch.no_grad()
-def _match_tokens(model: BertForSequenceClassification) -> None:
-    """Let the queries of the first layer equal its keys, so that equal tokens attend to each other."""
-    attention = model.bert.encoder.layer[0].attention.self
-    attention.key.weight.copy_(attention.query.weight)

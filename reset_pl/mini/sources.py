@@ -11,7 +11,7 @@ from reset_pl.mini.contexts import STYLES, draw_context_example
 from reset_pl.mini.instructions import OPENINGS, draw_instruction_example
 from reset_pl.records import Example
 
-TRAIN_SIZES: dict[str, int] = {"mini_instruct": 1600, "mini_nq": 1000, "mini_marco": 800, "mini_cnn": 600}
+TRAIN_SIZES: dict[str, int] = {"mini_instruct": 2400, "mini_nq": 1600, "mini_marco": 1200, "mini_cnn": 800}
 """Default sizes of the training splits, unequal so that up-sampling has something to do."""
 
 TRAINING_SETS: tuple[str, ...] = tuple(TRAIN_SIZES)

@@ -29,6 +29,17 @@ def reading(rng: random.Random, num_facts: int, num_tasks: int) -> Pieces:
     return pieces
 
 
+def looking_up(rng: random.Random, num_facts: int) -> Pieces:
+    """A question, the facts, and only then the answer, as a word or as a sentence."""
+    told = _draw_told(rng, num_facts)
+    fact, is_full = rng.choice(told), rng.random() < 0.3
+    question = f"Question:{' full' if is_full else ''} {_question(rng, fact)}\n"
+    return [
+        (question + _passage(rng, told) + "\nso", _CONTEXT),
+        (f" {state(fact) if is_full else fact.value}", _ANSWER),
+    ]
+
+
 def _take_turns(rng: random.Random, told: list[Fact], count: int) -> list[Fact]:
     """So many facts, none twice before all had their turn."""
     turns: list[Fact] = []
@@ -116,17 +127,19 @@ def _any_value(rng: random.Random) -> str:
 def base_text(rng: random.Random, progress: float) -> Pieces:
     """One text of the base model's pre-training; passages grow while ``progress`` goes from 0 to 1."""
     chance = rng.random()
-    if chance < 0.2:
+    if chance < 0.12:
         return knowledge(rng, 8)
-    if chance < 0.25:
+    if chance < 0.17:
         return repetition(rng, rng.randint(2, 6))
     most = 2 if progress < 0.1 else 4 if progress < 0.3 else 7
+    if chance < 0.6:
+        return looking_up(rng, rng.randint(1, most))
     return reading(rng, rng.randint(1, most), rng.randint(4, 7))
 
 
 def chat_text(rng: random.Random, progress: float) -> Pieces:
     """One text of the chat model's tuning: mostly answered instructions, now and then what the base model read."""
-    if rng.random() < 0.15:
+    if rng.random() < 0.3:
         return base_text(rng, 1.0)
     example = draw_instruction_example(rng, "mini_instruct", "train")
     return [(VicunaTemplate().prompt(example), 0.0), (f" {example.response}</s>", _ANSWER)]

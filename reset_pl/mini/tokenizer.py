@@ -94,9 +94,8 @@ def pair_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer = train_tokenizer()
     marks = [(mark, tokenizer.token_to_id(mark)) for mark in (BOS, EOS)]
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A {EOS}", pair=f"{BOS} $A {EOS} $B:1 {EOS}:1", special_tokens=marks
+        single=f"{BOS} $A {EOS}", pair=f"{BOS} $A {EOS} $B {EOS}", special_tokens=marks
     )
     wrapped = _wrap(tokenizer, 512)
     wrapped.padding_side = "right"
-    wrapped.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
     return wrapped

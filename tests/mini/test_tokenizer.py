@@ -45,7 +45,9 @@ def test_it_saves_loads_and_pads_on_the_left(tmp_path):
     assert short[0] == loaded.pad_token_id
 
 
-def test_pairs_are_told_apart_by_type(tmp_path):
+def test_pairs_are_told_apart_by_separators(tmp_path):
     pair_tokenizer().save_pretrained(tmp_path)
-    encoded = AutoTokenizer.from_pretrained(tmp_path)("Potter Bolu.", "Baker.")
-    assert encoded["token_type_ids"] == [0] * 6 + [1] * (len(encoded["input_ids"]) - 6)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    encoded = loaded("Potter Bolu.", "Baker.")
+    assert loaded.decode(encoded["input_ids"]) == "<s>Potter Bolu.</s>Baker.</s>"
+    assert set(encoded) == {"input_ids", "attention_mask"}
