@@ -62,7 +62,7 @@ def _passage(rng: random.Random, told: list[Fact]) -> str:
     mark = rng.choice(("\n", " ", "\nPassage: "))
     text, last = ("Passage:" if mark == "\nPassage: " else ""), None
     for fact in told:
-        between = " " if fact.subject == last or not text else mark
+        between = " " if fact.subject == last or last is None else mark
         text += (between if text else "") + state(fact, rng.randrange(len(STATEMENTS)))
         last = fact.subject
     return text
