@@ -120,8 +120,7 @@ class ResetCLI(LightningCLI):
         from reset_pl.evaluation.report import write_report
 
         report = write_report(self._run_dir)
-        say(f"run directory: {self._run_dir}")
-        say(f"report: {report}")
+        print(f"\nrun directory: {self._run_dir}\nreport: {report}", flush=True)  # noqa: T201
 
 
 def run_lightning() -> int:
