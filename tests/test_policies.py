@@ -78,7 +78,8 @@ def test_tests_mirror_the_source() -> None:
     for test in (ROOT / "tests").glob("*/test_*.py"):
         folder, name = test.parent.name, test.name.removeprefix("test_")
         home = ROOT / "callbacks" if folder == "callbacks" else ROOT / "reset_pl" / folder
-        assert (home / name).exists() or (home / name).with_suffix("").is_dir(), f"{test.relative_to(ROOT)} mirrors no source file"
+        is_mirror = (home / name).exists() or (home / name).with_suffix("").is_dir()
+        assert is_mirror, f"{test.relative_to(ROOT)} mirrors no source file"
 
 
 def test_readme_tree_is_the_tree() -> None:

@@ -140,7 +140,9 @@ class ResetDataModule(L.LightningDataModule):
         if not sets:
             raise InputError("expected at least one training set in data.train, but got none")
         epoch = self.trainer.current_epoch if self.trainer else 0
-        mixture = equal_mixture({name: len(rows) for name, rows in sets.items()}, seed=stable_hash(self.seed, "mixture", epoch))
+        mixture = equal_mixture(
+            {name: len(rows) for name, rows in sets.items()}, seed=stable_hash(self.seed, "mixture", epoch)
+        )
         return self._loader([sets[name][index] for name, index in mixture])
 
     def val_dataloader(self) -> ResumableLoader | list:
