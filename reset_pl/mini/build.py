@@ -44,7 +44,7 @@ class Stage:
         return max(1, round(self.steps * scale))
 
 
-BASE = Stage(steps=3000, batch_size=32, lr=3e-3)
+BASE = Stage(steps=2600, batch_size=32, lr=3e-3)
 CHAT = Stage(steps=1000, batch_size=32, lr=1e-3)
 NLI = Stage(steps=3000, batch_size=64, lr=1e-3)
 

@@ -47,9 +47,9 @@ def draw_pair(rng: random.Random) -> Pair:
     fact = _draw_fact(rng)
     premise = state(fact, rng.randrange(len(STATEMENTS)))
     chance = rng.random()
-    if chance < 0.3:
+    if chance < 0.28:
         return Pair(premise, _hypothesis(rng, fact), "entailment")
-    if chance < 0.55:
+    if chance < 0.46:
         return Pair(premise, _hypothesis(rng, _other_value(rng, fact)), "contradiction")
     if chance < 0.88:
         return Pair(premise, _hypothesis(rng, _near_miss(rng, fact)), "neutral")
@@ -78,7 +78,7 @@ def _other_value(rng: random.Random, fact: Fact) -> Fact:
 def _near_miss(rng: random.Random, fact: Fact) -> Fact:
     """Another subject (of a name or kind nearly the same), or another relation; the value may be the premise's."""
     subject, relation = fact.subject, fact.relation
-    miss = rng.choice(("first", "last", "last", "kind", "name", "relation", "relation", "all"))
+    miss = rng.choice(("first", "first", "last", "last", "last", "name", "kind", "relation", "relation", "all"))
     if miss in ("first", "last"):
         subject = Subject(subject.kind, _misspelt(rng, subject.name, miss))
     elif miss == "kind":

@@ -125,16 +125,20 @@ def _any_value(rng: random.Random) -> str:
 
 
 def base_text(rng: random.Random, progress: float) -> Pieces:
-    """One text of the base model's pre-training; passages grow while ``progress`` goes from 0 to 1."""
+    """One text of the base model's pre-training.
+
+    Passages grow while ``progress`` goes from 0 to 1. Questions come before the text only late: a network that sees
+    them early takes several times as long to learn whose value is whose.
+    """
     chance = rng.random()
-    if chance < 0.12:
+    if chance < 0.18:
         return knowledge(rng, 8)
-    if chance < 0.17:
+    if chance < 0.22:
         return repetition(rng, rng.randint(2, 6))
-    most = 2 if progress < 0.1 else 4 if progress < 0.3 else 7
-    if chance < 0.6:
-        return looking_up(rng, rng.randint(1, most))
-    return reading(rng, rng.randint(1, most), rng.randint(4, 7))
+    num_facts = rng.randint(1, 2 if progress < 0.07 else 4 if progress < 0.2 else 7)
+    if progress > 0.4 and chance < 0.65:
+        return looking_up(rng, num_facts)
+    return reading(rng, num_facts, rng.randint(4, 7))
 
 
 def chat_text(rng: random.Random, progress: float) -> Pieces:
