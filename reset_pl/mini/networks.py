@@ -26,7 +26,7 @@ def new_causal_model(tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
             num_hidden_layers=3,
             num_attention_heads=4,
             max_position_embeddings=2048,
-            rope_parameters={"rope_type": "default", "rope_theta": 500.0},
+            rope_parameters={"rope_type": "default", "rope_theta": _ROPE_THETA},
             initializer_range=0.05,
             tie_word_embeddings=False,
             bos_token_id=tokenizer.bos_token_id,
@@ -51,8 +51,7 @@ def _look_back(model: LlamaForCausalLM) -> None:
     embeddings += direction * embeddings.norm(dim=1).mean()
     attention = model.model.layers[0].self_attn
     half = config.hidden_size // config.num_attention_heads // 2
-    theta = config.rope_parameters["rope_theta"]
-    angles = theta ** (-torch.arange(_FAST_FREQUENCIES) / half)
+    angles = _ROPE_THETA ** (-torch.arange(_FAST_FREQUENCIES) / half)
     key = torch.zeros(2 * half)
     key[:_FAST_FREQUENCIES] = 1.0
     query = torch.zeros(2 * half)
@@ -62,6 +61,7 @@ def _look_back(model: LlamaForCausalLM) -> None:
     attention.k_proj.weight[: 2 * half] = torch.outer(key, direction)
 
 
+_ROPE_THETA = 500.0
 _FAST_FREQUENCIES = 6
 _SHARPNESS = 0.7
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerBase
 
@@ -82,8 +83,8 @@ def pair_batches(tokenizer: PreTrainedTokenizerBase, steps: int, batch_size: int
         }
 
 
-def pair_loss(model: nn.Module, batch: Batch) -> Tensor:
-    """Cross-entropy of the pairs' labels, plus that of the words' labels."""
+def pair_loss(model: Any, batch: Batch) -> Tensor:
+    """Cross-entropy of the pairs' labels, plus that of the words' labels; ``model`` is a sequence classifier."""
     hidden = model.model(input_ids=batch["input_ids"]).last_hidden_state
     logits = model.score(hidden)  # (B, T, 3)
     rows = torch.arange(len(logits))

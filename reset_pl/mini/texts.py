@@ -6,6 +6,7 @@ knowledge) counts fully, what nobody could foresee (the names and values of a ne
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 
@@ -49,11 +50,11 @@ def _take_turns(rng: random.Random, told: list[Fact], count: int) -> list[Fact]:
 
 
 def _draw_told(rng: random.Random, num_facts: int) -> list[Fact]:
-    """Facts, sorted by subject; two subjects often have the same relation, with different values."""
-    kinds = rng.sample(KINDS, rng.randint(1, 3))
+    """Facts, sorted by subject. Relations are few, so that only the subject tells which of their values is meant."""
+    kinds = rng.sample(KINDS, rng.randint(1, min(4, num_facts)))
     subjects = [Subject(kind, rng.choice(NAMES["train"])) for kind in kinds]
-    relations = rng.sample(RELATIONS, max(2, (num_facts + 1) // 2))
-    pairs = rng.sample([(s, r) for s in subjects for r in relations], min(num_facts, len(subjects) * len(relations)))
+    relations = rng.sample(RELATIONS, max(rng.randint(1, 3), math.ceil(num_facts / len(subjects))))
+    pairs = rng.sample([(s, r) for s in subjects for r in relations], num_facts)
     return sorted((draw_fact(rng, s, r) for s, r in pairs), key=lambda fact: subjects.index(fact.subject))
 
 
