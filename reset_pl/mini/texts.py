@@ -6,7 +6,6 @@ knowledge) counts fully, what nobody could foresee (the names and values of a ne
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 
@@ -50,11 +49,11 @@ def _take_turns(rng: random.Random, told: list[Fact], count: int) -> list[Fact]:
 
 
 def _draw_told(rng: random.Random, num_facts: int) -> list[Fact]:
-    """Facts, sorted by subject. Relations are few, so that only the subject tells which of their values is meant."""
-    kinds = rng.sample(KINDS, rng.randint(1, min(4, num_facts)))
+    """Facts, sorted by subject; two subjects often have the same relation, with different values."""
+    kinds = rng.sample(KINDS, rng.randint(1, 3))
     subjects = [Subject(kind, rng.choice(NAMES["train"])) for kind in kinds]
-    relations = rng.sample(RELATIONS, max(rng.randint(1, 3), math.ceil(num_facts / len(subjects))))
-    pairs = rng.sample([(s, r) for s in subjects for r in relations], num_facts)
+    relations = rng.sample(RELATIONS, max(2, (num_facts + 1) // 2))
+    pairs = rng.sample([(s, r) for s in subjects for r in relations], min(num_facts, len(subjects) * len(relations)))
     return sorted((draw_fact(rng, s, r) for s, r in pairs), key=lambda fact: subjects.index(fact.subject))
 
 
@@ -126,20 +125,16 @@ def _any_value(rng: random.Random) -> str:
 
 
 def base_text(rng: random.Random, progress: float) -> Pieces:
-    """One text of the base model's pre-training.
-
-    Passages grow while ``progress`` goes from 0 to 1. Questions come before the text only late: a network that sees
-    them early takes several times as long to learn whose value is whose.
-    """
+    """One text of the base model's pre-training; passages grow while ``progress`` goes from 0 to 1."""
     chance = rng.random()
-    if chance < 0.18:
+    if chance < 0.12:
         return knowledge(rng, 8)
-    if chance < 0.22:
+    if chance < 0.17:
         return repetition(rng, rng.randint(2, 6))
-    num_facts = rng.randint(1, 2 if progress < 0.07 else 4 if progress < 0.2 else 7)
-    if progress > 0.4 and chance < 0.65:
-        return looking_up(rng, num_facts)
-    return reading(rng, num_facts, rng.randint(4, 7))
+    most = 2 if progress < 0.1 else 4 if progress < 0.3 else 7
+    if chance < 0.6:
+        return looking_up(rng, rng.randint(1, most))
+    return reading(rng, rng.randint(1, most), rng.randint(4, 7))
 
 
 def chat_text(rng: random.Random, progress: float) -> Pieces:

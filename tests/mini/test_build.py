@@ -14,5 +14,5 @@ def test_a_shrunken_build_makes_loadable_models(tmp_path, capsys):
     assert AutoModelForSequenceClassification.from_pretrained(tmp_path / "nli").config.num_labels == 3
     record = json.loads((tmp_path / "build.json").read_text())
     assert record["seed"] == 3
-    assert set(record["final_loss"]) == {"base", "chat", "nli"}
+    assert set(record["final_loss"]) == {"base", "chat", "reader", "nli"}
     assert "nli: step" in capsys.readouterr().out
