@@ -20,7 +20,7 @@ from transformers import LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerB
 
 from reset_pl.mini.networks import new_causal_model, new_nli_model
 from reset_pl.mini.nli_rows import pair_batches, pair_loss
-from reset_pl.mini.texts import TextMaker, base_text, chat_text
+from reset_pl.mini.texts import TextMaker, base_text, chat_text, reader_text
 from reset_pl.mini.tokenizer import causal_tokenizer, pair_tokenizer
 from reset_pl.mini.training import causal_loss, text_batches, train
 
@@ -71,7 +71,7 @@ def build(out: Path, seed: int = 0, scale: float = 1.0) -> dict[str, float]:
         _save(model, tokenizer, out / name, torch.float16)
     # The NLI model learns to compare sooner from a reader that has read less.
     reader = new_causal_model(tokenizer)
-    losses["reader"] = _train_causal("reader", reader, READER, base_text, seed, scale)
+    losses["reader"] = _train_causal("reader", reader, READER, reader_text, seed, scale)
     losses["nli"] = _build_nli(reader, out / "nli", seed, scale)
     _write_record(out, seed, scale, commit, time.monotonic() - began, losses)
     return losses

@@ -20,10 +20,18 @@ Pieces = list[tuple[str, float]]
 _CONTEXT, _ANSWER = 0.05, 1.0
 
 
-def reading(rng: random.Random, num_facts: int, num_tasks: int) -> Pieces:
-    """Facts about a few subjects, then questions about them and restatements, all answered from the text."""
+def reading(rng: random.Random, num_facts: int, num_tasks: int, asked_before: float = 0.0) -> Pieces:
+    """Facts about a few subjects, then questions about them and restatements, all answered from the text.
+
+    Args:
+        rng: Source of randomness.
+        num_facts: Number of facts.
+        num_tasks: Questions and restatements behind the facts.
+        asked_before: Share of texts that have one more question, in front of the facts.
+    """
     told = _draw_told(rng, num_facts)
-    pieces: Pieces = [(_passage(rng, told), _CONTEXT)]
+    is_asked = asked_before > 0 and rng.random() < asked_before
+    pieces = _asked_before(rng, told) if is_asked else [(_passage(rng, told), _CONTEXT)]
     for fact in _take_turns(rng, told, num_tasks):
         pieces += rng.choice((_short_answer, _short_answer, _full_answer, _restatement))(rng, told, fact)
     return pieces
@@ -31,7 +39,10 @@ def reading(rng: random.Random, num_facts: int, num_tasks: int) -> Pieces:
 
 def looking_up(rng: random.Random, num_facts: int) -> Pieces:
     """A question, the facts, and only then the answer, as a word or as a sentence."""
-    told = _draw_told(rng, num_facts)
+    return _asked_before(rng, _draw_told(rng, num_facts))
+
+
+def _asked_before(rng: random.Random, told: list[Fact]) -> Pieces:
     fact, is_full = rng.choice(told), rng.random() < 0.3
     question = f"Question:{' full' if is_full else ''} {_question(rng, fact)}\n"
     return [
@@ -135,6 +146,17 @@ def base_text(rng: random.Random, progress: float) -> Pieces:
     if chance < 0.6:
         return looking_up(rng, rng.randint(1, most))
     return reading(rng, rng.randint(1, most), rng.randint(4, 7))
+
+
+def reader_text(rng: random.Random, progress: float) -> Pieces:
+    """One text for the reader that the NLI model starts from: several questions to every passage."""
+    chance = rng.random()
+    if chance < 0.2:
+        return knowledge(rng, 8)
+    if chance < 0.25:
+        return repetition(rng, rng.randint(2, 6))
+    most = 2 if progress < 0.1 else 4 if progress < 0.3 else 7
+    return reading(rng, rng.randint(1, most), rng.randint(4, 7), asked_before=0.6)
 
 
 def chat_text(rng: random.Random, progress: float) -> Pieces:
