@@ -21,11 +21,11 @@ def test_the_loss_of_every_set_is_logged(
     memory: Memory,
 ) -> None:
     """At rate 0 the weights stay, so that transformers' own loss on each set's rows of each batch is the reference."""
-    make_trainer(logger=memory).fit(MTL(str(tiny_model), lr=0.0), make_data())
+    make_trainer(logger=memory).fit(MTL(str(tiny_model), lr=0.0), make_data(batch_size=2))
 
     model = AutoModelForCausalLM.from_pretrained(tiny_model)
     expected: list[dict[str, float]] = []
-    for batch in make_data().train_dataloader():
+    for batch in make_data(batch_size=2).train_dataloader():
         expected.append({})
         for name in set(batch["dataset"]):
             rows = [i for i, other in enumerate(batch["dataset"]) if other == name]
@@ -46,5 +46,5 @@ def test_the_stage_has_its_own_name(
     tiny_model: Path, make_data: Callable[..., ResetDataModule], make_trainer: Callable[..., L.Trainer]
 ) -> None:
     module = MTL(str(tiny_model))
-    make_trainer(max_steps=1).fit(module, make_data())
+    make_trainer(max_steps=1).fit(module, make_data(batch_size=2))
     assert module.stage == "mtl"
