@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,8 +12,9 @@ from typing import Any
 
 from reset_pl.errors import InputError
 from reset_pl.progress import Progress
-from reset_pl.records import Candidate, Decoding, Example, Judge, Selection, Verdict, stable_hash
+from reset_pl.records import Candidate, Decoding, Example, Judge, Selection, Verdict
 from reset_pl.rounds.ledger import Ledger
+from reset_pl.rounds.prompts import Chunk, RoundSettings, draw_prompts, make_chunks
 from reset_pl.rounds.selection import Selector
 from reset_pl.rounds.statistics import REFERENCE, round_statistics
 from reset_pl.rounds.tables import (
@@ -30,16 +29,6 @@ from reset_pl.sampling.decoding import BoundPlan, DecodingPlan, Sampler
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chunk:
-    """The unit of work and of commit: prompts of one data set that are always sampled and judged together."""
-
-    name: str
-    """``<dataset>-<number>``, as it stands in the parts' file names."""
-    examples: tuple[Example, ...]
-    """Its prompts."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Ranks:
     """This process among those that share a round."""
 
@@ -49,24 +38,6 @@ class Ranks:
     """Number of processes."""
     barrier: Callable[[], None] = field(default=lambda: None)
     """Waits for all of them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RoundSettings:
-    """What makes a round the round that it is."""
-
-    number: int
-    """Number of the round, from 0."""
-    seed: int
-    """The run's."""
-    prompts_per_dataset: int
-    """Prompts drawn from each training set (the paper: 2,000; RESET-S: 500)."""
-    chunk_size: int
-    """Prompts of a chunk."""
-    judge_references: bool
-    """Whether the examples' own responses are judged too, for comparison."""
-    policy: str
-    """Fingerprint of the weights that are sampled from."""
 
 
 def run_round(
@@ -117,33 +88,6 @@ def run_round(
         _finish(ledger, chunks, judges, selector, seconds, started)
     ranks.barrier()
     return ledger
-
-
-def draw_prompts(pools: Mapping[str, Sequence[Example]], settings: RoundSettings) -> list[Example]:
-    """A random subset of each data set's training prompts: the smallest hashes of seed, round and id.
-
-    It depends on which examples there are, not on their order; a set with too few gives all that it has.
-    """
-    drawn: list[Example] = []
-    for name in sorted(pools):
-        ordered = sorted(pools[name], key=lambda e: (stable_hash(settings.seed, settings.number, e.id), e.id))
-        drawn.extend(ordered[: settings.prompts_per_dataset])
-    return drawn
-
-
-def make_chunks(prompts: Iterable[Example], size: int) -> list[Chunk]:
-    """Cut the prompts into chunks of one data set each, so that the answers of a chunk are of like length."""
-    by_dataset: defaultdict[str, list[Example]] = defaultdict(list)
-    for example in prompts:
-        by_dataset[example.dataset].append(example)
-    return [
-        Chunk(
-            name=f"{re.sub(r'[^A-Za-z0-9_.]', '_', name)}-{start // size:04d}",
-            examples=tuple(rows[start : start + size]),
-        )
-        for name, rows in sorted(by_dataset.items())
-        for start in range(0, len(rows), size)
-    ]
 
 
 def _begin(ledger: Ledger, settings: RoundSettings, judges: Sequence[Judge], prompts: Sequence[Example]) -> None:

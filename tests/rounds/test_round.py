@@ -12,7 +12,8 @@ from reset_pl.data.curated import CuratedSource
 from reset_pl.errors import InputError
 from reset_pl.records import Candidate, Example
 from reset_pl.rounds.ledger import Ledger
-from reset_pl.rounds.round import Ranks, RoundSettings, draw_prompts, make_chunks, run_round
+from reset_pl.rounds.prompts import RoundSettings, draw_prompts, make_chunks
+from reset_pl.rounds.round import Ranks, run_round
 from reset_pl.rounds.selection import WeightedSelector
 from reset_pl.sampling.decoding import DecodingPlan, Draw
 from tests.conftest import ScriptedJudge, ScriptedSampler, make_example
