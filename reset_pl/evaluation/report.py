@@ -6,7 +6,6 @@ and data are untrusted; Jinja2 escapes every one of them.
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from reset_pl.evaluation.plane import plane_of
 from reset_pl.evaluation.results import Round, Run, Stage, read_run
 from reset_pl.evaluation.round_summary import COUNTS, SCORES, summary_of
 from reset_pl.evaluation.table import RATES, Column, columns_of, short_names
+from reset_pl.rounds.ledger import committed
 
 __all__ = ["write_report"]
 
@@ -56,9 +56,8 @@ def write_report(run_dir: Path) -> Path:
     run = read_run(Path(run_dir))
     page = _environment().get_template("report.html").render(_content(run))
     path = run.path / "report.html"
-    scratch = path.with_suffix(f".html.{os.getpid()}.tmp")
-    scratch.write_text(page, encoding="utf-8", errors="replace")
-    scratch.replace(path)
+    with committed(path) as file:
+        file.write(page.encode("utf-8", errors="replace"))
     return path
 
 

@@ -6,7 +6,8 @@ Instruction examples get no verdict here by default: the paper defines no task m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from reset_pl.judging.verdicts import abstained, judge_each, scored
 from reset_pl.metrics.exact_match import exact_match
@@ -23,6 +24,14 @@ def _references(example: Example) -> tuple[str, ...]:
     return (example.response,)
 
 
+def _compare(judge: Judge, metric: Callable[..., float], example: Example, candidate: Candidate) -> Verdict:
+    """The metric's score against the references; an abstention where there are none."""
+    references = _references(example)
+    if not references:
+        return abstained(judge, candidate, "no reference")
+    return scored(judge, candidate, metric(candidate.text, *references))
+
+
 class ExactMatchJudge(Judge):
     """Exact match to the best reference, for extractive QA; abstains without a reference."""
 
@@ -33,13 +42,7 @@ class ExactMatchJudge(Judge):
 
     def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:
         """One verdict for each extractive QA pair, as they come."""
-        return judge_each(self, pairs, self._rate)
-
-    def _rate(self, example: Example, candidate: Candidate) -> Verdict:
-        references = _references(example)
-        if not references:
-            return abstained(self, candidate, "no reference")
-        return scored(self, candidate, exact_match(candidate.text, *references))
+        return judge_each(self, pairs, partial(_compare, self, exact_match))
 
 
 class RougeJudge(Judge):
@@ -59,10 +62,4 @@ class RougeJudge(Judge):
 
     def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:
         """One verdict for each abstractive QA or summarization pair, as they come."""
-        return judge_each(self, pairs, self._rate)
-
-    def _rate(self, example: Example, candidate: Candidate) -> Verdict:
-        references = _references(example)
-        if not references:
-            return abstained(self, candidate, "no reference")
-        return scored(self, candidate, rouge_l(candidate.text, *references))
+        return judge_each(self, pairs, partial(_compare, self, rouge_l))

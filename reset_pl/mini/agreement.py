@@ -18,12 +18,12 @@ from pathlib import Path
 
 from reset_pl.judging.grounding import grounding_document
 from reset_pl.metrics.summac import SummacZS
+from reset_pl.mini import MODELS
 from reset_pl.mini.grammar import split_sentences
 from reset_pl.mini.oracle import is_supported
 from reset_pl.mini.sources import MiniSource
 from reset_pl.records import Example, Objective
 
-MODELS = Path(__file__).parent / "models"
 _IN_SENTENCES = (Objective.ABSTRACTIVE_QA, Objective.SUMMARIZATION)
 
 

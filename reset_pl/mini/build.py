@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -18,14 +17,13 @@ from pathlib import Path
 import torch
 from transformers import LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from reset_pl.mini import MODELS
 from reset_pl.mini.networks import new_causal_model, new_nli_model
 from reset_pl.mini.nli_rows import pair_batches, pair_loss
 from reset_pl.mini.texts import TextMaker, base_text, chat_text, reader_text
 from reset_pl.mini.tokenizer import causal_tokenizer, pair_tokenizer
 from reset_pl.mini.training import causal_loss, text_batches, train
-
-MODELS = Path(__file__).parent / "models"
-"""Where the shipped models lie."""
+from reset_pl.provenance import commit
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def build(out: Path, seed: int = 0, scale: float = 1.0) -> dict[str, float]:
     Returns:
         Final training loss by model.
     """
-    began, commit = time.monotonic(), _commit()
+    began, code = time.monotonic(), commit()
     torch.manual_seed(seed)
     tokenizer = causal_tokenizer()
     model = new_causal_model(tokenizer)
@@ -73,7 +71,7 @@ def build(out: Path, seed: int = 0, scale: float = 1.0) -> dict[str, float]:
     reader = new_causal_model(tokenizer)
     losses["reader"] = _train_causal("reader", reader, READER, reader_text, seed, scale)
     losses["nli"] = _build_nli(reader, out / "nli", seed, scale)
-    _write_record(out, seed, scale, commit, time.monotonic() - began, losses)
+    _write_record(out, seed, scale, code, time.monotonic() - began, losses)
     return losses
 
 
@@ -101,11 +99,11 @@ def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, out: Path,
 
 
 def _write_record(
-    out: Path, seed: int, scale: float, commit: str | None, seconds: float, losses: dict[str, float]
+    out: Path, seed: int, scale: float, code: str | None, seconds: float, losses: dict[str, float]
 ) -> None:
     record = {
         "command": f"python -m reset_pl.mini.build --seed {seed} --scale {scale:g}",
-        "commit": commit,
+        "commit": code,
         "seed": seed,
         "scale": scale,
         "seconds": round(seconds),
@@ -115,15 +113,6 @@ def _write_record(
         "final_loss": {name: round(loss, 4) for name, loss in losses.items()},
     }
     (out / "build.json").write_text(json.dumps(record, indent=2) + "\n")
-
-
-def _commit() -> str | None:
-    """The commit of the source tree, or none outside a repository."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def _say(line: str) -> None:
