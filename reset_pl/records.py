@@ -11,6 +11,9 @@ from typing import Any, Protocol
 IGNORE_INDEX = -100
 """Label of a token that carries no loss (PyTorch's and transformers' convention)."""
 
+NOT_IN_PASSAGES = "The passages do not answer the question."
+"""The stated answer to a question that its passages do not answer; the target of an unanswerable example."""
+
 
 class Objective(StrEnum):
     """What an example asks for. Everything but ``INSTRUCTION`` is context-dependent: its answer must be grounded."""
@@ -76,6 +79,8 @@ class Example:
     """Answers that a task metric compares with; without them the task score abstains."""
     constraints: tuple[Constraint, ...] = ()
     """Rule-checkable constraints that the instruction states."""
+    answerable: bool = True
+    """False where the passages do not answer the question: the honest answer is to say so (``NOT_IN_PASSAGES``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
