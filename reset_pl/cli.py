@@ -123,12 +123,44 @@ class ResetCLI(LightningCLI):
         print(f"\nrun directory: {self._run_dir}\nreport: {report}", flush=True)  # noqa: T201
 
 
+class _DataOnly(ResetCLI):
+    """Parses what ``fit`` parses, and makes nothing of it but the data module."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Read the arguments given; those of the process are another command's."""
+        self.config = parser.parse_args(args)
+
+    def before_instantiate_classes(self) -> None:
+        """Any run directory will do."""
+
+    def instantiate_classes(self) -> None:
+        """Make the data module, with what is linked to it."""
+        self.datamodule = self._parser("fit").instantiate_classes(Namespace(data=self._settings.data)).data
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run nothing."""
+
+
 def run_lightning() -> int:
     """Run ``fit`` or ``validate`` with the arguments of the process, which its other ranks are started with too."""
+    _command_line(ResetCLI)
+    return 0
+
+
+def load_datamodule(arguments: list[str]) -> ResetDataModule:
+    """The data module that ``fit`` would have with these arguments; no model and no trainer are made.
+
+    Raises:
+        InputError: A file or an argument is not what ``fit`` takes.
+    """
+    return _command_line(_DataOnly, args=["fit", *arguments]).datamodule
+
+
+def _command_line(kind: type[ResetCLI], **settings: Any) -> ResetCLI:
     _quieten()
     defaults: dict[str, Any] = {"callbacks": [LineProgressBar()]} if not sys.stderr.isatty() else {}
     try:
-        ResetCLI(
+        return kind(
             SFT,
             ResetDataModule,
             subclass_mode_model=True,
@@ -137,10 +169,10 @@ def run_lightning() -> int:
             auto_configure_optimizers=False,
             trainer_defaults=defaults,
             parser_class=_Parser,
+            **settings,
         )
     except ValueError as error:
         raise _bad_input_behind(error) or error from error
-    return 0
 
 
 def _bad_input_behind(error: BaseException | None) -> InputError | None:
