@@ -19,7 +19,7 @@ class Source(Protocol):
 
     name: str
 
-    def load(self) -> list[Example]:
+    def load(self) -> Sequence[Example]:
         """All examples, in a fixed order."""
         ...
 
