@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
+import pyarrow as pa
+
+from reset_pl.data.sets.files import Origin, read_rows, to_rows
 from reset_pl.data.sources import Source
 from reset_pl.errors import InputError
 from reset_pl.records import Example
 
 Row = Mapping[str, Any]
+
+CHUNK = 10_000
+"""Rows that ``load`` has as Python objects at a time."""
 
 
 @dataclass(frozen=True)
@@ -21,34 +28,14 @@ class Dropped:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Where a data set comes from. A mirror holds the same files under ``<data_dir>/<folder>/``."""
-
-    homepage: str
-    """The page that a person reads."""
-    licence: str
-    """Name of the licence or terms of use."""
-    folder: str
-    """Hub repository (``owner/name``), or a name of ours for files that are not on the hub; the mirror's sub-folder."""
-    files: Mapping[str, str]
-    """Split → path of its files in the repository; ``*`` matches several."""
-    format: Literal["json", "parquet"]
-    """The ``datasets`` builder that reads them."""
-    revision: str | None = None
-    """Pinned commit of the hub repository; none for files that are not on the hub."""
-    url: str | None = None
-    """Base address of files that are not on the hub; none where they must be fetched by hand."""
-
-
 class PublishedSource(Source):
     """A published data set, from the hub or from a local mirror.
 
     A subclass states ``dataset``, ``origin``, ``columns`` and ``convert``; one whose rows must be joined first (a reply
-    with its prompt) overrides ``rows``.
+    with its prompt) overrides ``rows``. An instance can be pickled: worker processes convert parts of the rows.
 
     Args:
-        split: Which of the origin's splits.
+        split: Which of the origin's splits; its first when not given.
         data_dir: Folder of a local mirror, in which each data set has the folder and the files of its ``origin``; the
             hub when not given.
         name: Name of the data set; its own when not given.
@@ -59,23 +46,24 @@ class PublishedSource(Source):
     """
 
     dataset: ClassVar[str]
-    origin: ClassVar[Origin]
-    columns: ClassVar[Mapping[str, str]]
+    origin: Origin
+    """Of the class; an instance has its own where an option chooses between two."""
+    columns: Mapping[str, str]
     """Column → what stands in it, as an error message would tell it."""
 
     def __init__(
         self,
-        split: str = "train",
+        split: str | None = None,
         data_dir: str | None = None,
         name: str | None = None,
         limit: int | None = None,
     ) -> None:
-        if split not in self.origin.files:
+        self.split = next(iter(self.origin.files)) if split is None else split
+        if self.split not in self.origin.files:
             raise InputError(f"expected split {' or '.join(self.origin.files)} of {self.dataset}, but got {split!r}")
         if limit is not None and limit < 1:
             raise InputError(f"expected a limit of at least 1 row (or none) for {self.dataset}, but got {limit}")
         self.name = name or self.dataset
-        self.split = split
         self.data_dir = None if data_dir is None else Path(data_dir)
         self.limit = limit
 
@@ -89,14 +77,53 @@ class PublishedSource(Source):
         Raises:
             InputError: The files are not there, cannot be read, or lack a column.
         """
-        from reset_pl.data.sets.files import read_rows
-
         return read_rows(self.origin, self.split, self.columns, data_dir=self.data_dir, limit=self.limit)
 
-    def load(self) -> Sequence[Example]:
-        """All examples that pass the filters, in the order of the rows.
+    def trim(self, table: pa.Table) -> pa.Table:
+        """What ``convert`` needs of the rows: the stated columns. A subclass may also cut long lists here, in Arrow."""
+        return table.select(list(self.columns))
+
+    def convert_table(self, table: pa.Table) -> tuple[list[Example], Counter[str]]:
+        """Rows in Arrow as examples, in order, and how many rows were dropped by reason.
 
         Raises:
-            InputError: See ``rows``; or no row passed, with the reasons and their counts.
+            InputError: A text is not UTF-8.
         """
-        raise NotImplementedError
+        try:
+            rows = to_rows(self.trim(table))
+        except UnicodeDecodeError as error:
+            where = self.origin.files[self.split]
+            raise InputError(
+                f"expected text in UTF-8 in {where} of {self.name}, but got {error}: save or download the file again"
+            ) from error
+        examples: list[Example] = []
+        dropped: Counter[str] = Counter()
+        for row in rows:
+            result = self.convert(row)
+            if isinstance(result, Dropped):
+                dropped[result.reason] += 1
+            else:
+                examples.append(result)
+        return examples, dropped
+
+    def load(self) -> Sequence[Example]:
+        """All examples that pass the filters, in the order of the rows; of rows with one id the first.
+
+        Raises:
+            InputError: See ``rows`` and ``convert_table``; or no row passed, with the reasons and their counts.
+        """
+        rows = self.rows().with_format("arrow")
+        examples: dict[str, Example] = {}
+        dropped: Counter[str] = Counter()
+        for start in range(0, len(rows), CHUNK):
+            converted, reasons = self.convert_table(rows[start : start + CHUNK])
+            dropped += reasons
+            for example in converted:
+                examples.setdefault(example.id, example)
+        if not examples:
+            counts = ", ".join(f"{reason} {count}" for reason, count in dropped.most_common()) or "there are no rows"
+            raise InputError(
+                f"expected at least one example of {self.name}, but none of its {len(rows)} rows passed the filters: "
+                f"{counts}; switch a filter off, or read another split"
+            )
+        return list(examples.values())
