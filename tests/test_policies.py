@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run_directory": {"errors"},
     "metrics": {"records", "errors"},
     "judging": {"records", "errors", "metrics"},
-    "data": {"records", "errors"},
+    "data": {"records", "errors", "metrics", "progress"},
     "sampling": {"records", "errors"},
     "tuning": {"records", "errors"},
     "rounds": {"records", "errors", "progress", "data", "sampling", "judging"},
