@@ -28,6 +28,11 @@ class Objective(StrEnum):
         """Whether the answer must be grounded in the example's passages."""
         return self is not Objective.INSTRUCTION
 
+    @property
+    def is_question(self) -> bool:
+        """Whether a question is asked that its passages may leave open."""
+        return self in (Objective.EXTRACTIVE_QA, Objective.ABSTRACTIVE_QA)
+
 
 class Aspect(StrEnum):
     """What a verdict rates (paper, section 5.1)."""
@@ -45,6 +50,8 @@ class Status(StrEnum):
     """The judge has nothing to say here (no reference to compare with, no checkable constraint)."""
     FAILED = "failed"
     """The judge should have scored and could not (an error, a reply that does not parse)."""
+    DECLINED = "declined"
+    """The answer says that the passages do not answer the question: neither grounded nor a failure."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""Faithfulness: is the answer grounded in the context (paper, section 2.2, A.2)?"""
+"""Faithfulness: is the answer grounded in the context (paper, section 2.2, A.2)?
+
+An answer to a question that only says that the passages do not answer it is neither: its verdict is ``declined``, with
+no score, even where the passages happen to hold the same words.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from reset_pl.errors import InputError
-from reset_pl.judging.verdicts import failed, judge_each, scored
+from reset_pl.judging.verdicts import declined, failed, is_declined, judge_each, scored
 from reset_pl.metrics.coverage import span_coverage
 from reset_pl.metrics.summac import SummacZS
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Verdict
@@ -35,7 +39,7 @@ class SpanCoverageJudge(Judge):
     """1 if the answer is a span of one of the passages, else 0, for extractive QA."""
 
     name = "span_coverage"
-    version = "1"
+    version = "2"
     aspect = Aspect.FAITHFULNESS
     objectives = frozenset({Objective.EXTRACTIVE_QA})
 
@@ -44,6 +48,8 @@ class SpanCoverageJudge(Judge):
         return judge_each(self, pairs, self._rate)
 
     def _rate(self, example: Example, candidate: Candidate) -> Verdict:
+        if is_declined(example, candidate.text):
+            return declined(self, candidate)
         _require_passages(example)
         return scored(self, candidate, span_coverage(candidate.text, *example.passages))
 
@@ -60,7 +66,7 @@ class SummacJudge(Judge):
     """
 
     name = "summac_zs"
-    version = "1"
+    version = "2"
     aspect = Aspect.FAITHFULNESS
     objectives = frozenset({Objective.ABSTRACTIVE_QA, Objective.SUMMARIZATION})
 
@@ -77,7 +83,13 @@ class SummacJudge(Judge):
         """One verdict for each abstractive QA or summarization pair, group by group."""
         own = (pair for pair in pairs if pair[0].objective in self.objectives)
         while group := list(islice(own, self.group_size)):
-            yield from self._rate_group(group)
+            claims = []
+            for example, candidate in group:
+                if is_declined(example, candidate.text):
+                    yield declined(self, candidate)
+                else:
+                    claims.append((example, candidate))
+            yield from self._rate_group(claims)
 
     def _rate_group(self, group: list[tuple[Example, Candidate]]) -> list[Verdict]:
         try:

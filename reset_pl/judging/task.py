@@ -2,6 +2,9 @@
 
 Instruction examples get no verdict here by default: the paper defines no task metric for them, and their task score is
 0. ``RougeJudge(on_instructions=True)`` compares them with their reference all the same.
+
+A question that its passages do not answer has one right answer, that they do not, in whatever words: saying so scores 1
+and anything else 0, by either metric and without a reference.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from reset_pl.judging.verdicts import abstained, judge_each, scored
+from reset_pl.judging.verdicts import abstained, is_declined, judge_each, scored
 from reset_pl.metrics.exact_match import exact_match
 from reset_pl.metrics.rouge import rouge_l
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Verdict
@@ -26,6 +29,8 @@ def _references(example: Example) -> tuple[str, ...]:
 
 def _compare(judge: Judge, metric: Callable[..., float], example: Example, candidate: Candidate) -> Verdict:
     """The metric's score against the references; an abstention where there are none."""
+    if example.objective.is_question and not example.answerable:
+        return scored(judge, candidate, float(is_declined(example, candidate.text)), detail="not in the passages")
     references = _references(example)
     if not references:
         return abstained(judge, candidate, "no reference")
@@ -36,7 +41,7 @@ class ExactMatchJudge(Judge):
     """Exact match to the best reference, for extractive QA; abstains without a reference."""
 
     name = "exact_match"
-    version = "1"
+    version = "2"
     aspect = Aspect.TASK
     objectives = frozenset({Objective.EXTRACTIVE_QA})
 
@@ -53,7 +58,7 @@ class RougeJudge(Judge):
     """
 
     name = "rouge_l"
-    version = "1"
+    version = "2"
     aspect = Aspect.TASK
 
     def __init__(self, on_instructions: bool = False) -> None:

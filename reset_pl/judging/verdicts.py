@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from reset_pl.errors import InputError
+from reset_pl.metrics.declines import declines
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
 
-__all__ = ["ObjectiveJudge", "abstained", "failed", "judge_each", "scored"]
+__all__ = ["ObjectiveJudge", "abstained", "declined", "failed", "is_declined", "judge_each", "scored"]
 
 
 class ObjectiveJudge(Judge, Protocol):
@@ -37,6 +38,16 @@ def abstained(judge: Judge, candidate: Candidate, why: str) -> Verdict:
 def failed(judge: Judge, candidate: Candidate, error: Exception) -> Verdict:
     """A verdict of a judge that should have scored and could not. Never a score of 0."""
     return _verdict(judge, candidate, Status.FAILED, detail=f"{type(error).__name__}: {error}")
+
+
+def declined(judge: Judge, candidate: Candidate) -> Verdict:
+    """A verdict on an answer that ``is_declined``: there is no claim in it that could be grounded."""
+    return _verdict(judge, candidate, Status.DECLINED)
+
+
+def is_declined(example: Example, answer: str) -> bool:
+    """Whether an answer to a question says that the passages do not answer it; never so where no question is asked."""
+    return example.objective.is_question and declines(answer)
 
 
 def judge_each(

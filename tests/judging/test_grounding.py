@@ -93,6 +93,40 @@ def test_a_missing_model_stops(make_pair: Make, tmp_path: object) -> None:
         list(judge.judge([pair]))
 
 
+DECLINE = "The passages do not answer the question."
+
+
+@pytest.mark.parametrize("answerable", [True, False])
+def test_a_decline_is_no_span_and_no_failure(make_pair: Make, answerable: bool) -> None:
+    fields = {"passages": (f"He wrote: {DECLINE} No answer.",), "answerable": answerable}
+    texts = ("No answer", DECLINE, "He wrote", "Ada")  # the first three are spans
+    verdicts = list(SpanCoverageJudge().judge([make_pair(Objective.EXTRACTIVE_QA, text, **fields) for text in texts]))
+    assert [(verdict.status, verdict.score) for verdict in verdicts] == [
+        (Status.DECLINED, None),
+        (Status.DECLINED, None),
+        (Status.SCORED, 1.0),
+        (Status.SCORED, 0.0),
+    ]
+
+
+def test_a_decline_needs_no_passage(make_pair: Make, judge: SummacJudge) -> None:
+    for grounding, objective in ((SpanCoverageJudge(), "extractive_qa"), (judge, "abstractive_qa")):
+        (verdict,) = grounding.judge([make_pair(Objective(objective), DECLINE)])
+        assert (verdict.status, verdict.score) == (Status.DECLINED, None)
+
+
+def test_summac_reads_no_decline_but_a_summary(make_pair: Make, judge: SummacJudge, scorer: ScriptedScorer) -> None:
+    fields = {"question": "Who?", "passages": ("p",)}
+    texts = ["0.1", DECLINE, "0.3"]
+    pairs = [make_pair(Objective.ABSTRACTIVE_QA, text, name=str(i), **fields) for i, text in enumerate(texts)]
+    verdicts = {verdict.candidate_id.split("/")[2]: verdict for verdict in judge.judge(pairs)}
+    assert {name: verdict.score for name, verdict in verdicts.items()} == {"0": 0.1, "1": None, "2": 0.3}
+    assert verdicts["1"].status is Status.DECLINED
+    assert scorer.calls == [[("Who?\np", "0.1"), ("Who?\np", "0.3")]]
+    (summary,) = judge.judge(summaries(make_pair, [DECLINE]))
+    assert summary.status is Status.FAILED  # it was sent to the scorer, which reads numbers only
+
+
 def test_the_version_tells_model_and_rule_apart() -> None:
     versions = {SummacJudge("a").version, SummacJudge("b").version, SummacJudge("a", use_contradiction=False).version}
     assert len(versions) == 3

@@ -22,7 +22,7 @@ def test_one_error_is_one_failed_verdict(make_pair: Callable[..., tuple[Example,
     assert verdicts[1] == Verdict(
         candidate_id=pairs[1][1].id,
         judge="exact_match",
-        version="1",
+        version="2",
         aspect=Aspect.TASK,
         status=Status.FAILED,
         detail="RuntimeError: out of paper",
