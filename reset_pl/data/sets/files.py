@@ -81,7 +81,8 @@ def read_rows(
 def to_rows(table: pa.Table) -> list[dict[str, Any]]:
     """The rows of a table as Python objects, JSON columns parsed.
 
-    ``datasets`` keeps objects whose keys differ from row to row as JSON texts; Arrow alone returns these texts.
+    ``datasets`` keeps objects whose keys differ from row to row, and columns of mixed types, as JSON texts; Arrow alone
+    returns these texts.
 
     Raises:
         UnicodeDecodeError: A text is not UTF-8; the readers do not look.
