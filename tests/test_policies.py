@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tuning": {"records", "errors"},
     "rounds": {"records", "errors", "progress", "data", "sampling", "judging"},
     "evaluation": {"records", "errors", "progress", "data", "sampling", "judging", "rounds"},
+    "preview": {"records", "errors", "data", "cli"},
 }
 
 

@@ -18,7 +18,7 @@ from reset_pl.records import Example, Objective
 SAMPLE = 2000
 """Rows of a set that are looked at."""
 
-FEW = 0.01
+FEW = 0.05
 """Share of an instruction set's rows below which grounding wording is taken for part of their topic."""
 
 _CONTEXT = r"(?:passages?|contexts?|texts?|articles?|documents?|paragraphs?|excerpts?|sources?|evidence)\b"

@@ -94,10 +94,10 @@ def open_rows(count: int, grounded: int) -> list[Example]:
 
 
 def test_instruction_rows_that_speak_of_passages_they_lack() -> None:
-    (warning,) = lint({"open": open_rows(100, grounded=2)})
-    assert warning.startswith("open: the instructions of 2 of 100 instruction rows (1 wording) speak of passages")
+    (warning,) = lint({"open": open_rows(100, grounded=6)})
+    assert warning.startswith("open: the instructions of 6 of 100 instruction rows (1 wording) speak of passages")
     assert "'Answer from the given passages.'" in warning
-    assert lint({"open": open_rows(100, grounded=1)}) == [], "one in a hundred is a topic, not a conflict"
+    assert lint({"open": open_rows(100, grounded=5)}) == [], "a few are a topic, not a conflict"
     with_passages = [make_example(0, objective="instruction", instruction="Answer from the given passages.")]
     assert lint({"open": with_passages}) == []
 
