@@ -140,6 +140,7 @@ class ResetRounds(L.Callback):
                 f"curated set, but got {every}"
             )
         self.first_stage_epochs = trainer.max_epochs or 0
+        _data(trainer).begins_with_round = self.first_stage_epochs == 0
         trainer.fit_loop.max_epochs = self.first_stage_epochs + self.rounds
 
     def on_train_start(self, trainer: L.Trainer, pl_module: ContinuedTuning) -> None:  # type: ignore[override]

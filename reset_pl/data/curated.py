@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class CuratedSource(Source):
         self.round_dir = Path(round_dir)
         self.name = self.round_dir.name
 
-    def load(self) -> list[Example]:
+    def load(self) -> Sequence[Example]:
         """The curated examples, in the order of the selection.
 
         Raises:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
+import numpy as np
+from torch.utils.data import DataLoader
 
-from reset_pl.data.batching import GlobalBatchSampler, ResumableLoader, collate
+from reset_pl.data.batching import Collate, EncodedRows, GlobalBatchSampler, Layout, ResumableLoader, length_grouped
 from reset_pl.data.curated import CuratedSource
-from reset_pl.data.encoding import EncodedRows, Encoder, load_tokenizer
-from reset_pl.data.mixture import equal_mixture, shuffled
+from reset_pl.data.encoded import EncodedTable, encode
+from reset_pl.data.encoding import Encoder, load_tokenizer
+from reset_pl.data.mixture import EqualMixture, Mixture, ProportionalMixture, index_map
 from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, Template, VicunaTemplate
 from reset_pl.data.sources import Source
+from reset_pl.data.table import ExampleTable
 from reset_pl.errors import InputError
 from reset_pl.records import Example, stable_hash
 
@@ -25,14 +28,18 @@ class ResetDataModule(L.LightningDataModule):
     """Sources → examples → batches.
 
     Args:
-        train: Training sets; smaller ones are up-sampled to the size of the largest. The rounds draw prompts from them.
+        train: Training sets. The rounds draw prompts from them.
         validation: Sets whose loss is logged.
         test: Sets that ``callbacks.CheckpointEvaluation`` scores after every stage.
         tokenizer: Folder or hub id of the tokenizer; linked to ``model.model``.
         template: Prompt template: ``alpaca`` (LLaMA, Table 2), ``vicuna`` (Table 6) or the tokenizer's own ``chat``.
         max_length: Longest row, in tokens; a longer context is cut from its end.
         max_response_tokens: Longest target, in tokens.
-        batch_size: Rows of an optimizer step's global batch, over all ranks and before accumulation.
+        batch_size: Rows of an optimizer step, over all ranks and accumulated batches (paper, A.3: 32).
+        mixture: How often each training set is read in an epoch; by default smaller ones are up-sampled to the size of
+            the largest (paper, A.3).
+        layout: ``packed`` lays rows end to end without padding, each attending to itself alone: the same updates as
+            ``padded``, faster. ``padded`` is for models that cannot be packed, ``grouped`` pads rows of like length.
         num_workers: Loader processes of each rank.
         seed: Of the mixture's remainder and order.
     """
@@ -47,6 +54,8 @@ class ResetDataModule(L.LightningDataModule):
         max_length: int = 2048,
         max_response_tokens: int = 480,
         batch_size: int = 32,
+        mixture: Mixture | None = None,
+        layout: Layout = "packed",
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
@@ -59,16 +68,20 @@ class ResetDataModule(L.LightningDataModule):
         self.max_length = max_length
         self.max_response_tokens = max_response_tokens
         self.batch_size = batch_size
+        self.mixture = mixture or EqualMixture()
+        self.layout = layout
         self.num_workers = num_workers
         self.seed = seed
         self.curated: list[Example] = []
         self.curated_rounds: list[str] = []
-        self._examples: dict[str, dict[str, list[Example]]] = {}
+        self.begins_with_round = False  # callbacks.ResetRounds says so: then rows without answers are welcome
+        self._examples: dict[str, dict[str, Sequence[Example]]] = {}
+        self._tables: dict[tuple[str, str], EncodedTable] = {}
         self._encoder: Encoder | None = None
 
     # ------------------------------------------------------------------ examples
 
-    def examples(self, split: Literal["train", "validation", "test"]) -> dict[str, list[Example]]:
+    def examples(self, split: Literal["train", "validation", "test"]) -> dict[str, Sequence[Example]]:
         """Data set → its examples, read once.
 
         Raises:
@@ -80,7 +93,7 @@ class ResetDataModule(L.LightningDataModule):
                 "validation": self.validation_sources,
                 "test": self.test_sources,
             }[split]
-            loaded: dict[str, list[Example]] = {}
+            loaded: dict[str, Sequence[Example]] = {}
             for source in sources:
                 if source.name in loaded:
                     raise InputError(f"expected data sets with different names in data.{split}: {source.name!r} twice")
@@ -131,35 +144,63 @@ class ResetDataModule(L.LightningDataModule):
 
     # ------------------------------------------------------------------ loaders
 
-    def train_dataloader(self) -> ResumableLoader:
+    def prepare_data(self) -> None:
+        """Encode prepared sets once, in one process, where the others find them."""
+        begins_with_round = self.trainer is not None and self.trainer.max_epochs == 0
+        for name, examples in ({} if begins_with_round else self.examples("train")).items():
+            if isinstance(examples, ExampleTable):
+                self._encoded("train", name)
+
+    def train_dataloader(self) -> DataLoader:
         """The mixture, or the curated pool once a round has been appended; a new order every time a round is added."""
         if self.curated:
             seed = stable_hash(self.seed, "curated", len(self.curated_rounds))
-            return self._loader([self.curated[i] for i in shuffled(len(self.curated), seed=seed)])
-        sets = self.examples("train")
-        if not sets:
+            return self._loader({"curated": encode("curated", self.curated, self.encoder)}, ProportionalMixture(), seed)
+        if self.begins_with_round:
+            return DataLoader([0])  # type: ignore[arg-type]  # Lightning wants a loader before the first round; it is replaced unread
+        if not self.examples("train"):
             raise InputError("expected at least one training set in data.train, but got none")
+        tables = {name: self._encoded("train", name) for name in self.examples("train")}
         epoch = self.trainer.current_epoch if self.trainer else 0
-        mixture = equal_mixture(
-            {name: len(rows) for name, rows in sets.items()}, seed=stable_hash(self.seed, "mixture", epoch)
-        )
-        return self._loader([sets[name][index] for name, index in mixture])
+        return self._loader(tables, self.mixture, stable_hash(self.seed, "mixture", epoch))
 
     def val_dataloader(self) -> ResumableLoader | list:
         """All validation rows in their own order."""
-        examples = [example for rows in self.examples("validation").values() for example in rows]
-        return self._loader(examples) if examples else []
+        tables = {name: self._encoded("validation", name) for name in self.examples("validation")}
+        return self._loader(tables, mixture=None) if tables else []
 
-    def _loader(self, examples: list[Example]) -> ResumableLoader:
+    def _encoded(self, split: Literal["train", "validation"], name: str) -> EncodedTable:
+        if (split, name) not in self._tables:
+            self._tables[split, name] = encode(name, self.examples(split)[name], self.encoder)
+        return self._tables[split, name]
+
+    def _loader(self, tables: Mapping[str, EncodedTable], mixture: Mixture | None, seed: int = 0) -> ResumableLoader:
+        """A loader over an epoch of the mixture; without one, over all rows in their own order, one step a batch."""
+        rows = EncodedRows(tables)
+        lengths, num_targets = rows.lengths, rows.num_targets
+        usable = np.flatnonzero(num_targets > 0)
+        if mixture is None:
+            order = usable
+        else:
+            sizes = {name: int((table.num_targets > 0).sum()) for name, table in tables.items()}
+            order = usable[index_map(sizes, mixture.rows(sizes), seed=seed)]
+            if self.layout == "grouped":
+                order = length_grouped(order, lengths, self.batch_size, seed=seed)
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        if self.batch_size < 1 or self.batch_size % world_size:
+        accumulate = self.trainer.accumulate_grad_batches if self.trainer and mixture is not None else 1
+        if self.batch_size < world_size * accumulate:
             raise InputError(
-                f"expected --data.batch_size (now {self.batch_size}) to be a multiple, at least 1 times, of the number "
-                f"of processes ({world_size})"
+                f"expected --data.batch_size (now {self.batch_size}) of at least one row for each of {world_size} "
+                f"processes × {accumulate} accumulated batches: it counts the rows of a whole optimizer step"
             )
         return ResumableLoader(
-            EncodedRows(examples, self.encoder),
-            batch_sampler=GlobalBatchSampler(len(examples), self.batch_size, rank, world_size),
-            collate_fn=partial(collate, pad_token_id=self.encoder.tokenizer.pad_token_id),
+            rows,
+            batch_sampler=GlobalBatchSampler(
+                *(order, lengths, num_targets, self.batch_size),
+                rank=rank,
+                world_size=world_size,
+                accumulate=accumulate,
+            ),
+            collate_fn=Collate(self.encoder.tokenizer.pad_token_id, packed=self.layout == "packed"),
             num_workers=self.num_workers,
         )

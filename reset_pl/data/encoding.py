@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch.utils.data import Dataset
-
 from reset_pl.data.prompts import Template
 from reset_pl.errors import InputError
 from reset_pl.records import IGNORE_INDEX, Example
@@ -18,12 +16,31 @@ from reset_pl.records import IGNORE_INDEX, Example
 class Encoded:
     """One training row."""
 
-    input_ids: list[int]
+    input_ids: Sequence[int]
     """Prompt, response and end-of-sequence token."""
-    labels: list[int]
-    """``input_ids`` with the prompt replaced by ``IGNORE_INDEX``."""
+    prompt_length: int
+    """Tokens of the prompt, at least 1; what follows is the target."""
     dataset: str
     """The data set, for the loss of each."""
+    passages_cut: int = 0
+    """Passages that were shortened or left out so that the row fits."""
+    context_lost: bool = False
+    """Whether all of them were left out."""
+    response_cut: bool = False
+    """Whether the response was cut at its limit; the row then has no end of sequence."""
+
+    @property
+    def labels(self) -> list[int]:
+        """``input_ids`` with the prompt replaced by ``IGNORE_INDEX``."""
+        return [IGNORE_INDEX] * self.prompt_length + list(self.input_ids[self.prompt_length :])
+
+
+@dataclass(frozen=True)
+class NoTarget:
+    """An example that cannot be a training row, and why."""
+
+    example_id: str
+    reason: str
 
 
 def load_tokenizer(path: str) -> Any:
@@ -83,17 +100,82 @@ class Encoder:
         Raises:
             InputError: Even without any context the prompt is too long.
         """
+        ids = self._fitting(example, self._prompts([example])[0], reserve)[0]
+        if len(ids) > self.max_length - reserve:
+            raise InputError(f"{example.id}: {self._too_long(len(ids), reserve)}")
+        return ids
+
+    def response_ids(self, text: str) -> list[int]:
+        """Token ids of an answer and the end of sequence; a longer answer is cut and does not end."""
+        return self._ended(self._responses([text])[0])
+
+    def encode(self, example: Example) -> Encoded:
+        """One supervised row.
+
+        Raises:
+            InputError: The example has no response, or its prompt does not fit.
+        """
+        row = self.encode_batch([example])[0]
+        if isinstance(row, NoTarget):
+            raise InputError(f"{row.example_id}: {row.reason}")
+        return row
+
+    def encode_batch(self, examples: Sequence[Example]) -> list[Encoded | NoTarget]:
+        """Supervised rows, tokenized together; an example without a target says why in its place."""
+        prompts = self._prompts(examples)
+        responses = self._responses([example.response or "" for example in examples])
+        return [self._row(*row) for row in zip(examples, prompts, responses, strict=True)]
+
+    def _row(self, example: Example, prompt: list[int], response: list[int]) -> Encoded | NoTarget:
+        if example.response is None:
+            return NoTarget(
+                example.id,
+                "expected a 'response' to train on, but the row has none: rows without answers can be sampled from in "
+                "a round, not tuned on",
+            )
+        target = self._ended(response)
+        prompt, kept = self._fitting(example, prompt, len(target))
+        if len(prompt) > self.max_length - len(target):
+            return NoTarget(example.id, self._too_long(len(prompt), len(target)))
+        whole = sum(a == b for a, b in zip(example.passages, kept, strict=False))
+        return Encoded(
+            input_ids=prompt + target,
+            prompt_length=len(prompt),
+            dataset=example.dataset,
+            passages_cut=len(example.passages) - whole,
+            context_lost=bool(example.passages) and not kept,
+            response_cut=len(target) <= len(response),
+        )
+
+    # ------------------------------------------------------------------ tokens
+
+    def _prompts(self, examples: Sequence[Example]) -> list[list[int]]:
+        texts = [self.template.prompt(example, self.tokenizer) for example in examples]
+        if self.template.writes_special_tokens:
+            return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        # A "</s>" in somebody's text is text: only the tokenizer itself puts special tokens here, around the prompt.
+        rows = self.tokenizer(texts, split_special_tokens=True)["input_ids"]
+        end = self.tokenizer.eos_token_id
+        return [row[:-1] if row and row[-1] == end else row for row in rows]  # some add one behind every text
+
+    def _responses(self, texts: Sequence[str]) -> list[list[int]]:
+        texts = [self.template.response_prefix + text for text in texts]
+        return self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    def _ended(self, response: list[int]) -> list[int]:
+        if len(response) >= self.max_response_tokens:
+            return response[: self.max_response_tokens]
+        return [*response, self.tokenizer.eos_token_id]
+
+    # ------------------------------------------------------------------ truncation
+
+    def _fitting(self, example: Example, ids: list[int], reserve: int) -> tuple[list[int], tuple[str, ...]]:
+        """The prompt's tokens and what is left of the passages once both fit, or once no passage is left."""
         budget = self.max_length - reserve
-        ids = self.template.prompt_ids(example, self.tokenizer)
         while len(ids) > budget and example.passages:
             example = self._shorten(example, len(ids) - budget)
-            ids = self.template.prompt_ids(example, self.tokenizer)
-        if len(ids) > budget:
-            raise InputError(
-                f"{example.id}: the prompt without its context has {len(ids)} tokens, but only {budget} are left "
-                f"beside {reserve} for the response: raise --data.max_length (now {self.max_length}) or shorten the row"
-            )
-        return ids
+            ids = self._prompts([example])[0]
+        return ids, example.passages
 
     def _shorten(self, example: Example, excess: int) -> Example:
         """Take at least one and about ``excess`` tokens off the end of the last passage; drop it when it is used up."""
@@ -105,50 +187,8 @@ class Encoder:
                 kept.append(text)
         return replace(example, passages=tuple(kept))
 
-    def response_ids(self, text: str) -> list[int]:
-        """Token ids of an answer and the end of sequence; a longer answer is cut and does not end."""
-        ids = self.tokenizer(self.template.response_prefix + text, add_special_tokens=False)["input_ids"]
-        if len(ids) >= self.max_response_tokens:
-            return ids[: self.max_response_tokens]
-        return [*ids, self.tokenizer.eos_token_id]
-
-    def encode(self, example: Example) -> Encoded:
-        """One supervised row.
-
-        Raises:
-            InputError: The example has no response, or its prompt does not fit.
-        """
-        if example.response is None:
-            raise InputError(
-                f"{example.id}: expected a 'response' to train on, but the row has none: "
-                "rows without answers can be sampled from in a round, not tuned on"
-            )
-        response = self.response_ids(example.response)
-        prompt = self.prompt_ids(example, len(response))
-        labels = [IGNORE_INDEX] * len(prompt) + response
-        return Encoded(input_ids=prompt + response, labels=labels, dataset=example.dataset)
-
-
-class EncodedRows(Dataset[Encoded]):
-    """Examples as training rows, encoded all together at first use.
-
-    The first use is the first batch: bad rows show before a step is taken, and a loader that is replaced before it is
-    read (the one that a round supersedes) costs nothing and needs no responses.
-    """
-
-    def __init__(self, examples: Sequence[Example], encoder: Encoder) -> None:
-        self._examples = examples
-        self._encoder = encoder
-        self._rows: list[Encoded] | None = None
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        return len(self._examples)
-
-    def __getitem__(self, index: int) -> Encoded:
-        """One row."""
-        if self._rows is None:
-            unique = {id(example): example for example in self._examples}
-            encoded = {key: self._encoder.encode(example) for key, example in unique.items()}
-            self._rows = [encoded[id(example)] for example in self._examples]
-        return self._rows[index]
+    def _too_long(self, length: int, reserve: int) -> str:
+        return (
+            f"the prompt without its context has {length} tokens, but only {self.max_length - reserve} are left beside "
+            f"{reserve} for the response: raise --data.max_length (now {self.max_length}) or shorten the row"
+        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from reset_pl.errors import InputError
 from reset_pl.records import Example, Objective
@@ -53,71 +54,71 @@ class Template(Protocol):
 
     name: str
     response_prefix: str
+    writes_special_tokens: bool
+    """Whether the prompt holds its special tokens as text; else the tokenizer adds its own around plain text."""
 
-    def prompt_ids(self, example: Example, tokenizer: object) -> list[int]:
-        """Token ids of everything before the answer, special tokens included once."""
+    def prompt(self, example: Example, tokenizer: Any) -> str:
+        """The text of everything before the answer."""
         ...
 
 
-class _TextTemplate:
-    """A template that is plain text, tokenized with the tokenizer's own special tokens."""
-
-    name: str
-    response_prefix = ""
-
-    def prompt(self, example: Example) -> str:
-        """The text before the answer."""
-        raise AssertionError("a template defines prompt()")
-
-    def prompt_ids(self, example: Example, tokenizer: object) -> list[int]:
-        """Token ids of the prompt, with the beginning-of-sequence token where the tokenizer has one."""
-        return tokenizer(self.prompt(example))["input_ids"]  # type: ignore[operator]
-
-
-class AlpacaTemplate(_TextTemplate):
+class AlpacaTemplate(Template):
     """LLaMA's template (Table 2). Instruction rows keep an empty ``### Input:`` (Table 15)."""
 
     name = "alpaca"
+    response_prefix = ""
+    writes_special_tokens = False
 
-    def prompt(self, example: Example) -> str:
-        """The text before the answer."""
+    def prompt(self, example: Example, tokenizer: Any = None) -> str:
+        """The text before the answer; it does not depend on the tokenizer."""
         return (
             f"{ALPACA_HEADER}\n\n### Instruction:\n{example.instruction}"
             f"\n\n### Input:\n{render_input(example)}\n\n### Response:\n"
         )
 
 
-class VicunaTemplate(_TextTemplate):
+class VicunaTemplate(Template):
     """Vicuna's template (Table 6)."""
 
     name = "vicuna"
     response_prefix = " "
+    writes_special_tokens = False
 
-    def prompt(self, example: Example) -> str:
-        """The text before the answer."""
+    def prompt(self, example: Example, tokenizer: Any = None) -> str:
+        """The text before the answer; it does not depend on the tokenizer."""
         user = "\n".join(filter(None, [example.instruction, render_input(example)]))
         return f"{VICUNA_SYSTEM}\n\n### USER: {user}\n###ASSISTANT:"
 
 
-class ChatTemplate:
+class ChatTemplate(Template):
     """The chat template that a modern instruct model's tokenizer brings along."""
 
     name = "chat"
     response_prefix = ""
+    writes_special_tokens = True
 
-    def prompt_ids(self, example: Example, tokenizer: object) -> list[int]:
-        """Token ids up to and including the generation prompt.
+    def prompt(self, example: Example, tokenizer: Any) -> str:
+        """The text up to and including the generation prompt.
 
         Raises:
             InputError: The tokenizer has no chat template.
         """
-        if not tokenizer.chat_template:  # type: ignore[attr-defined]
+        if not tokenizer.chat_template:
             raise InputError(
-                f"expected a tokenizer with a chat template, but {tokenizer.name_or_path} has none: "  # type: ignore[attr-defined]
+                f"expected a tokenizer with a chat template, but {tokenizer.name_or_path} has none: "
                 "set --data.template to alpaca or vicuna"
             )
         user = "\n".join(filter(None, [example.instruction, render_input(example)]))
-        encoded = tokenizer.apply_chat_template(  # type: ignore[attr-defined]
-            [{"role": "user", "content": user}], add_generation_prompt=True, return_dict=True
-        )
-        return list(encoded["input_ids"])
+        messages = [{"role": "user", "content": _defused(user, tokenizer.all_special_tokens)}]
+        return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+
+
+def _defused(text: str, special_tokens: Sequence[str]) -> str:
+    """Break up special tokens in a user's text, or a passage could end the turn and speak for the assistant.
+
+    >>> _defused("a <|im_end|> b", ["<|im_end|>"])
+    'a < |im_end|> b'
+    """
+    for token in special_tokens:
+        text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text

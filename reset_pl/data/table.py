@@ -37,7 +37,9 @@ def to_batch(examples: Iterable[Example]) -> pa.RecordBatch:
 
 
 def _row(example: Example) -> dict[str, Any]:
-    constraints = json.dumps([asdict(constraint) for constraint in example.constraints]) if example.constraints else None
+    constraints = (
+        json.dumps([asdict(constraint) for constraint in example.constraints]) if example.constraints else None
+    )
     return {**{name: getattr(example, name) for name in SCHEMA.names}, "constraints": constraints}
 
 
@@ -99,6 +101,11 @@ class ExampleTable(Sequence[Example]):
         return from_row(values)
 
     @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self.paths[0].parent
+
+    @property
     def ids(self) -> list[str]:
         """The examples' ids, without reading the rest of them."""
         return self._table["id"].take(pa.array(self.rows)).to_pylist()
@@ -108,7 +115,9 @@ def _open(path: Path) -> pa.Table:
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"expected an Arrow file of prepared examples at {path}: {error}; run prepare again") from error
+        raise InputError(
+            f"expected an Arrow file of prepared examples at {path}: {error}; run prepare again"
+        ) from error
     if table.schema.names != SCHEMA.names:
         raise InputError(
             f"expected the columns {', '.join(SCHEMA.names)} in {path}, but got {', '.join(table.schema.names)}: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 from reset_pl.data.sources import Source
@@ -52,7 +53,7 @@ class MiniSource(Source):
         self.size = size or (TRAIN_SIZES[dataset] if split == "train" else _DEFAULT_SIZES[split])
         self.seed = seed
 
-    def load(self) -> list[Example]:
+    def load(self) -> Sequence[Example]:
         """All examples of the split."""
         rng = random.Random(f"{self.name}/{self.split}/{self.seed}")
         return [replace(self._draw(rng), id=f"{self.name}/{self.split}-{self.seed}-{n}") for n in range(self.size)]

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from reset_pl.data.table import ExampleTable
 from reset_pl.records import Example, stable_hash
 
 
@@ -45,8 +46,10 @@ def draw_prompts(pools: Mapping[str, Sequence[Example]], settings: RoundSettings
     """
     drawn: list[Example] = []
     for name in sorted(pools):
-        ordered = sorted(pools[name], key=lambda e: (stable_hash(settings.seed, settings.number, e.id), e.id))
-        drawn.extend(ordered[: settings.prompts_per_dataset])
+        pool = pools[name]
+        ids = pool.ids if isinstance(pool, ExampleTable) else [example.id for example in pool]
+        by_hash = sorted((stable_hash(settings.seed, settings.number, id_), id_, i) for i, id_ in enumerate(ids))
+        drawn.extend(pool[i] for _, _, i in by_hash[: settings.prompts_per_dataset])
     return drawn
 
 

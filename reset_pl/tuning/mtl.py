@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 
-from reset_pl.records import IGNORE_INDEX
-from reset_pl.tuning.loss import token_losses
 from reset_pl.tuning.sft import SFT
 
 
@@ -15,21 +13,28 @@ class MTL(SFT):
     """SFT that also logs the loss of every data set in the mixture, so that one starving another shows."""
 
     stage_name = "mtl"
-    _datasets: frozenset[str] = frozenset()
 
     def on_train_epoch_start(self) -> None:
         """Forget the sets of the epoch before."""
-        self._datasets = frozenset()
+        super().on_train_epoch_start()
+        self._sums: dict[str, torch.Tensor] = {}
 
-    def log_training(self, logits: torch.Tensor, batch: dict[str, Any]) -> None:
-        """Log ``train/loss/<dataset>``: the mean over the set's response tokens in the batch.
+    def collect(self, losses: torch.Tensor, batch: dict[str, Any]) -> None:
+        """Add up each set's losses and targets."""
+        super().collect(losses, batch)
+        names = sorted(set(batch["dataset"]))
+        set_of_row = torch.tensor([names.index(name) for name in batch["dataset"]], device=losses.device)
+        sums = losses.new_zeros(len(names), 2)
+        sums.index_add_(0, set_of_row[batch["row_of_target"]], torch.stack([losses, torch.ones_like(losses)], dim=1))
+        for name, own in zip(names, sums, strict=True):
+            self._sums[name] = self._sums.get(name, 0.0) + own
 
-        A set of the epoch that is not in the batch gets nan: Lightning would log its last value once more.
+    def log_step(self) -> None:
+        """Log ``train/loss/<dataset>``: the mean over the set's targets in this process's share of the step.
+
+        A set of the epoch that is not in the step gets nan: Lightning would log its last value once more.
         """
-        losses = token_losses(logits, batch["labels"]).sum(dim=1)
-        counts = (batch["labels"][:, 1:] != IGNORE_INDEX).sum(dim=1)
-        names = batch["dataset"]
-        self._datasets |= set(names)
-        for name in sorted(self._datasets):
-            rows = torch.tensor([other == name for other in names], device=losses.device)
-            self.log(f"train/loss/{name}", losses[rows].sum() / counts[rows].sum(), batch_size=len(names))
+        super().log_step()
+        for name, (loss, count) in self._sums.items():
+            self.log(f"train/loss/{name}", loss / count)
+            self._sums[name] = torch.zeros(2, device=self.device)

@@ -10,8 +10,8 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch.optim import AdamW
 
 from reset_pl.errors import InputError
-from reset_pl.records import IGNORE_INDEX
-from reset_pl.tuning.loss import response_loss
+from reset_pl.tuning.loss import target_losses
+from reset_pl.tuning.packing import enable_packing, packed_logits
 from reset_pl.tuning.policy import DType, load_policy
 from reset_pl.tuning.schedule import StageSchedule
 
@@ -45,6 +45,7 @@ class SFT(L.LightningModule):
         self.dtype_name: DType = dtype
         self.policy: Any = None
         self._schedule: StageSchedule | None = None
+        self._step_loss = torch.zeros(())
 
     def configure_model(self) -> None:
         """Load the weights, once, where the strategy wants them."""
@@ -108,38 +109,59 @@ class SFT(L.LightningModule):
 
     # ------------------------------------------------------------------ steps
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Next-token logits, (rows, tokens, vocabulary)."""
-        return self.policy(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
+    def forward(self, batch: dict[str, Any]) -> torch.Tensor:
+        """Logits that predict the batch's targets, (targets, vocabulary)."""
+        if "row_lengths" in batch:
+            enable_packing(self.policy)
+            return packed_logits(self.policy, batch)
+        output = self.policy(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False)
+        return output.logits.flatten(0, 1)[batch["predictors"]]
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> torch.Tensor:
-        """Loss of one batch.
+        """Loss of one micro-batch: its share of the mean over all targets of the optimizer step.
+
+        Ranks and accumulated batches hold unlike numbers of targets, so a mean of means would weigh them wrongly.
 
         Raises:
             InputError: The loss is not a number, so that every later step would be lost.
         """
-        logits = self(batch["input_ids"], batch["attention_mask"])
-        loss = response_loss(logits, batch["labels"])
-        if not torch.isfinite(loss):
+        losses = target_losses(self(batch), batch["targets"])
+        share = losses.sum() / batch["step_targets"]
+        if not torch.isfinite(share):
             raise InputError(
-                f"the loss became {loss.item()} at step {self.global_step} (learning rate "
+                f"the loss became {share.item()} at step {self.global_step} (learning rate "
                 f"{self.schedule.get_last_lr()[0]:.1e}): lower --model.lr, set --trainer.gradient_clip_val, or use "
                 "bf16 in place of fp16; the checkpoints written so far are whole"
             )
-        self.log("train/loss", loss, prog_bar=True)
-        self.log("train/lr", self.schedule.get_last_lr()[0])
-        self.log_training(logits.detach(), batch)
-        return loss
+        self.collect(losses.detach(), batch)
+        if batch["ends_step"]:
+            self.log_step()
+        # Lightning divides by the accumulated batches, and the ranks' gradients are averaged: undo both.
+        return share * self.trainer.accumulate_grad_batches * self.trainer.world_size
 
-    def log_training(self, logits: torch.Tensor, batch: dict[str, Any]) -> None:
-        """What a subclass logs beside the loss."""
+    def collect(self, losses: torch.Tensor, batch: dict[str, Any]) -> None:
+        """Keep what ``log_step`` needs of a micro-batch.
+
+        Args:
+            losses: (targets,) of the micro-batch.
+            batch: The micro-batch.
+        """
+        self._step_loss += losses.sum() / batch["step_targets"]
+
+    def log_step(self) -> None:
+        """Log the loss of an optimizer step, over all its micro-batches and ranks."""
+        self.log("train/loss", self._step_loss, prog_bar=True, sync_dist=True, reduce_fx="sum")
+        self.log("train/lr", self.schedule.get_last_lr()[0])
+        self._step_loss = torch.zeros((), device=self.device)
+
+    def on_train_epoch_start(self) -> None:
+        """Begin an epoch with a whole optimizer step."""
+        self._step_loss = torch.zeros((), device=self.device)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Log the mean loss of all response tokens, from which perplexity follows as exp(loss)."""
-        labels = batch["labels"]
-        loss = response_loss(self(batch["input_ids"], batch["attention_mask"]), labels)
-        num_targets = int((labels[:, 1:] != IGNORE_INDEX).sum())
-        self.log("val/loss", loss, prog_bar=True, sync_dist=True, batch_size=num_targets)
+        losses = target_losses(self(batch), batch["targets"])
+        self.log("val/loss", losses.mean(), prog_bar=True, sync_dist=True, batch_size=len(losses))
 
     # ------------------------------------------------------------------ optimizer
 

@@ -1,0 +1,214 @@
+"""Encoded data sets: three flat arrays, memory-mapped where the examples are, so that a second start reads nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reset_pl.data.encoding import Encoded, Encoder, NoTarget
+from reset_pl.data.table import ExampleTable
+from reset_pl.errors import InputError
+from reset_pl.progress import Progress, say
+from reset_pl.records import Example, stable_hash
+
+FORMAT = 1
+"""Changes when the same examples would be encoded to other tokens or written in another form."""
+MAX_SHARE_WITHOUT_TARGET = 0.005
+_CHUNK = 1000
+
+
+@dataclass
+class EncodingCounts:
+    """What happened to the rows of a set."""
+
+    rows: int = 0
+    tokens: int = 0
+    without_target: int = 0
+    context_cut: int = 0
+    context_lost: int = 0
+    response_cut: int = 0
+
+    def __str__(self) -> str:
+        """One line, with what the user should know only where it happened."""
+        notes = [
+            (self.context_cut, "contexts shortened"),
+            (self.context_lost, "of them left with no passage"),
+            (self.response_cut, "responses cut"),
+            (self.without_target, "without a target and left out"),
+        ]
+        return ", ".join([f"{self.rows:,} rows, {self.tokens:,} tokens", *(f"{n:,} {what}" for n, what in notes if n)])
+
+
+class EncodedTable:
+    """The training rows of one data set.
+
+    Args:
+        tokens: All rows' tokens end to end.
+        offsets: (rows + 1,) int64, where each row begins.
+        prompt_lengths: (rows,) int32, tokens before the target; a row without a target has no tokens.
+        counts: What happened in encoding.
+        folder: Where the arrays are mapped from; none when they are in memory.
+    """
+
+    def __init__(
+        self,
+        tokens: np.ndarray,
+        offsets: np.ndarray,
+        prompt_lengths: np.ndarray,
+        counts: EncodingCounts,
+        folder: Path | None = None,
+    ) -> None:
+        self.tokens, self.offsets, self.prompt_lengths = tokens, offsets, prompt_lengths
+        self.counts = counts
+        self.folder = folder
+
+    def __len__(self) -> int:
+        """Number of rows, those without a target included."""
+        return len(self.prompt_lengths)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(rows,) tokens of each row."""
+        return np.diff(self.offsets)
+
+    @property
+    def num_targets(self) -> np.ndarray:
+        """(rows,) target tokens of each row."""
+        return self.lengths - self.prompt_lengths
+
+    def row(self, index: int, dataset: str) -> Encoded:
+        """One row; its tokens are a view."""
+        start, stop = self.offsets[index], self.offsets[index + 1]
+        return Encoded(
+            input_ids=self.tokens[start:stop],  # type: ignore[arg-type]
+            prompt_length=int(self.prompt_lengths[index]),
+            dataset=dataset,
+        )
+
+    @staticmethod
+    def open(folder: Path) -> EncodedTable:
+        """Map what ``encode`` wrote."""
+        meta = json.loads((folder / "meta.json").read_text())
+        return EncodedTable(
+            np.memmap(folder / "tokens.bin", dtype=meta["dtype"], mode="r"),
+            np.load(folder / "offsets.npy", mmap_mode="r"),
+            np.load(folder / "prompt_lengths.npy", mmap_mode="r"),
+            counts=EncodingCounts(**meta["counts"]),
+            folder=folder,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A mapped table travels to a loader's worker as its path, not as gigabytes."""
+        if self.folder is not None:
+            return EncodedTable.open, (self.folder,)
+        return EncodedTable, (self.tokens, self.offsets, self.prompt_lengths, self.counts)
+
+
+def encode(name: str, examples: Sequence[Example], encoder: Encoder) -> EncodedTable:
+    """Encode a data set, or open what was encoded before.
+
+    Prepared examples (``ExampleTable``) are encoded once for each tokenizer, template and length limit, in a folder
+    beside them; other examples in memory.
+
+    Args:
+        name: The data set, for messages.
+        examples: Its examples.
+        encoder: Tokenizer, template and limits.
+
+    Raises:
+        InputError: More than 0.5% of the rows carry no target token; some of them are shown.
+    """
+    if not isinstance(examples, ExampleTable):
+        return _to_memory(name, examples, encoder)
+    folder = examples.folder / "encoded" / f"{_fingerprint(encoder):016x}" / examples.fingerprint
+    if not (folder / "meta.json").exists():
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(dir=folder.parent))
+        except OSError as error:
+            say(f"cannot keep the encoded rows of {name} beside its examples ({error}): they stay in memory")
+            return _to_memory(name, examples, encoder)
+        try:
+            _to_folder(temporary, name, examples, encoder)
+            if not folder.exists():  # another process may have been as fast
+                temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return EncodedTable.open(folder)
+
+
+def _fingerprint(encoder: Encoder) -> int:
+    tokenizer = encoder.tokenizer
+    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+    return stable_hash(
+        *(FORMAT, digest, tokenizer.chat_template, tokenizer.all_special_ids, tokenizer.eos_token_id),
+        *(encoder.template.name, encoder.max_length, encoder.max_response_tokens),
+    )
+
+
+def _to_memory(name: str, examples: Sequence[Example], encoder: Encoder) -> EncodedTable:
+    counts = EncodingCounts()
+    chunks = list(_chunks(name, examples, encoder, counts))
+    tokens = np.concatenate([tokens for tokens, _, _ in chunks])
+    return EncodedTable(tokens, *_bounds([chunk[1:] for chunk in chunks]), counts=counts)
+
+
+def _to_folder(folder: Path, name: str, examples: Sequence[Example], encoder: Encoder) -> None:
+    counts = EncodingCounts()
+    lengths = []
+    with (folder / "tokens.bin").open("wb") as file, Progress(len(examples), f"encoding {name}", "rows") as progress:
+        for tokens, *of_chunk in _chunks(name, examples, encoder, counts):
+            file.write(tokens.tobytes())
+            lengths.append(of_chunk)
+            progress.advance(len(of_chunk[0]))
+    offsets, prompt_lengths = _bounds(lengths)
+    np.save(folder / "offsets.npy", offsets)
+    np.save(folder / "prompt_lengths.npy", prompt_lengths)
+    (folder / "meta.json").write_text(json.dumps({"dtype": tokens.dtype.name, "counts": asdict(counts)}))
+    say(f"encoded {name}: {counts}")
+
+
+def _chunks(
+    name: str, examples: Sequence[Example], encoder: Encoder, counts: EncodingCounts
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Tokens, lengths and prompt lengths of a thousand rows at a time; ``counts`` grows with them."""
+    dtype = np.uint16 if len(encoder.tokenizer) <= np.iinfo(np.uint16).max + 1 else np.uint32
+    failures: list[NoTarget] = []
+    for start in range(0, len(examples), _CHUNK):
+        rows = encoder.encode_batch([examples[i] for i in range(start, min(start + _CHUNK, len(examples)))])
+        encoded = [row for row in rows if isinstance(row, Encoded)]
+        failures += [row for row in rows if isinstance(row, NoTarget)]
+        _check_targets(name, failures, len(examples))
+        counts.rows += len(rows)
+        counts.without_target = len(failures)
+        counts.tokens += sum(len(row.input_ids) for row in encoded)
+        counts.context_cut += sum(row.passages_cut > 0 for row in encoded)
+        counts.context_lost += sum(row.context_lost for row in encoded)
+        counts.response_cut += sum(row.response_cut for row in encoded)
+        tokens = np.fromiter((token for row in encoded for token in row.input_ids), dtype)
+        lengths = [len(row.input_ids) if isinstance(row, Encoded) else 0 for row in rows]
+        prompts = [row.prompt_length if isinstance(row, Encoded) else 0 for row in rows]
+        yield tokens, np.array(lengths, np.int64), np.array(prompts, np.int32)
+
+
+def _bounds(lengths: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets and prompt lengths of all rows from the (lengths, prompt lengths) of each chunk."""
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate([chunk[0] for chunk in lengths]))])
+    return offsets.astype(np.int64), np.concatenate([chunk[1] for chunk in lengths])
+
+
+def _check_targets(name: str, failures: Sequence[NoTarget], num_rows: int) -> None:
+    if len(failures) > num_rows * MAX_SHARE_WITHOUT_TARGET:
+        shown = "; ".join(f"{failure.example_id}: {failure.reason}" for failure in failures[:3])
+        raise InputError(
+            f"more than {MAX_SHARE_WITHOUT_TARGET:.1%} of the {num_rows:,} rows of {name!r} carry no target token "
+            f"({len(failures)} so far), so they would teach nothing: {shown}"
+        )
