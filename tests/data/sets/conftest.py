@@ -12,6 +12,7 @@ import pytest
 
 Rows = Sequence[Mapping[str, Any]]
 Put = Callable[[str, Rows], Path]
+Real = Callable[[str], list[dict[str, Any]]]
 
 REAL = Path(__file__).parents[3].parent / "shared" / "data"
 
@@ -47,7 +48,7 @@ def put(mirror: Path) -> Put:
 
 
 @pytest.fixture
-def real() -> Callable[[str], list[dict[str, Any]]]:
+def real() -> Real:
     """Reads real rows that lie beside the repository, a JSON list or JSON lines."""
 
     def read(name: str) -> list[dict[str, Any]]:
