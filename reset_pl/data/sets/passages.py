@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 
 from reset_pl.data.prompts import TASK_INSTRUCTIONS
 from reset_pl.data.sets.base import Dropped
+from reset_pl.errors import InputError
 from reset_pl.metrics.normalize import normalize_text
 from reset_pl.records import Example, Objective
 
@@ -29,13 +30,24 @@ _WORD = re.compile(r"\w")
 _token = lru_cache(maxsize=65536)(normalize_text)  # the words of a language repeat; normalising is the costly part
 
 
+def checked_max_passages(max_passages: int, dataset: str) -> int:
+    """The number itself.
+
+    Raises:
+        InputError: It is below 1.
+    """
+    if max_passages < 1:
+        raise InputError(f"expected max_passages of at least 1 for {dataset}, but got {max_passages}")
+    return max_passages
+
+
 def extractive_example(
     key: object,
     *,
     dataset: str,
-    question: str,
-    passages: Iterable[str],
-    answers: Iterable[str],
+    question: str | None,
+    passages: Iterable[str | None],
+    answers: Iterable[str | None],
     filter_answerless: bool,
 ) -> Example | Dropped:
     """A question to be answered by a span of its passages; the target is the first answer that occurs in them.
@@ -52,9 +64,9 @@ def extractive_example(
     Returns:
         The example, or ``Dropped`` with ``no_question``, ``no_answer``, ``no_passages`` or ``no_answer_in_passages``.
     """
-    question = question.strip()
-    texts = tuple(text for passage in passages if (text := passage.strip()))
-    references = tuple(dict.fromkeys(text for answer in answers if (text := answer.strip())))
+    question = (question or "").strip()
+    texts = written(passages)
+    references = tuple(dict.fromkeys(written(answers)))
     for is_missing, reason in (
         (not question, "no_question"),
         (not references, "no_answer"),
@@ -75,6 +87,11 @@ def extractive_example(
         response=references[0] if span is None else span,
         references=references,
     )
+
+
+def written(texts: Iterable[str | None]) -> tuple[str, ...]:
+    """The texts, stripped, without those that are missing or blank."""
+    return tuple(stripped for text in texts if text and (stripped := text.strip()))
 
 
 def find_answer(answers: Sequence[str], passages: Sequence[str]) -> str | None:
