@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "provenance": set(),
     "progress": set(),
+    "files": {"errors"},
     "training_progress": {"progress"},
     "run_directory": {"errors"},
     "metrics": {"records", "errors"},
@@ -26,8 +27,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"records", "errors", "metrics", "progress"},
     "sampling": {"records", "errors"},
     "tuning": {"records", "errors"},
-    "rounds": {"records", "errors", "progress", "data", "sampling", "judging"},
-    "evaluation": {"records", "errors", "progress", "data", "sampling", "judging", "rounds"},
+    "preparation": {"records", "errors", "files", "progress", "provenance", "arguments", "data"},
+    "rounds": {"records", "errors", "files", "progress", "data", "sampling", "judging"},
+    "evaluation": {"records", "errors", "files", "progress", "data", "sampling", "judging", "rounds"},
     "preview": {"records", "errors", "data", "cli"},
 }
 

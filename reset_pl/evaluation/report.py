@@ -22,7 +22,7 @@ from reset_pl.evaluation.plane import plane_of
 from reset_pl.evaluation.results import Round, Run, Stage, read_run
 from reset_pl.evaluation.round_summary import COUNTS, SCORES, summary_of
 from reset_pl.evaluation.table import RATES, Column, columns_of, short_names
-from reset_pl.rounds.ledger import committed
+from reset_pl.files import committed
 
 __all__ = ["write_report"]
 

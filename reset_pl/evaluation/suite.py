@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reset_pl.evaluation.intervals import Interval, bootstrap_interval, macro_interval
+from reset_pl.files import committed
 from reset_pl.progress import Progress
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
-from reset_pl.rounds.ledger import committed
 from reset_pl.rounds.round import Ranks
 from reset_pl.sampling.decoding import GreedyPlan, Sampler
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reset_pl.errors import InputError
+from reset_pl.files import committed
 from reset_pl.rounds.tables import SCHEMAS
 
 Row = dict[str, Any]
@@ -85,26 +83,3 @@ def _write_table(rows: Sequence[Row], table: str, path: Path) -> None:
     data = pa.Table.from_pylist(list(rows), schema=SCHEMAS[table])
     with committed(path) as file:
         pq.write_table(data, file)
-
-
-@contextmanager
-def committed(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when all of it is on the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; what was written before is whole: free some space or "
-            "mend the folder's rights, then start the same command again and it goes on from there"
-        ) from error
