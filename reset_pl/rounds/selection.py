@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from reset_pl.judging.verdicts import is_declined
 from reset_pl.records import Aspect, Candidate, Example, Selection, Status, Verdict, stable_hash
 
 Verdicts = Mapping[str, Sequence[Verdict]]
@@ -55,28 +56,43 @@ class Selector(Protocol):
         """Choose among the example's candidates."""
         ...
 
-    def score(self, candidates: Sequence[Candidate], verdicts: Verdicts) -> tuple[list[Scored], str]:
-        """The candidates that can be chosen with their scores, or why there are none."""
+    def score(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> tuple[list[Scored], str]:
+        """The example's candidates that can be chosen with their scores, or why there are none."""
         ...
 
 
 def score_candidates(
-    candidates: Sequence[Candidate], verdicts: Verdicts, weights: Weights, *, keep_truncated: bool = False
+    example: Example,
+    candidates: Sequence[Candidate],
+    verdicts: Verdicts,
+    weights: Weights,
+    *,
+    keep_truncated: bool = False,
 ) -> tuple[list[Scored], str]:
     """The candidates that can be chosen, and why there are none if there are none.
 
     A candidate is out when a judge failed on it (it would compete with a part of its score missing), when no judge
     scored it, or when the length limit cut it off (a truncated answer teaches the model not to end).
 
+    Questions that the passages do not answer are not the paper's; the rule for them is ours. Of such a question only a
+    decline can be chosen, an answer that says so: a span of the passages may be grounded, but it answers nothing, and
+    would teach the model to make up an answer. Of every other question no decline can be chosen: it would teach the
+    model to dodge. A decline has no score for faithfulness, so its weighted score is that of its task alone.
+
     Returns:
-        The scored candidates in their own order; the reason, ``judges_failed``, ``not_judged``, ``all_truncated`` or
-        ``no_candidates``, empty when there is a candidate.
+        The scored candidates in their own order; the reason, ``judges_failed``, ``not_judged``, ``all_declined`` or
+        ``none_declined`` (the wrong way for this question), ``all_truncated`` or ``no_candidates``, empty when there
+        is a candidate.
     """
+    is_open = example.objective.is_question and not example.answerable
     scored = []
     reasons = set()
     for candidate in candidates:
         if candidate.finish_reason == "length" and not keep_truncated:
             reasons.add("all_truncated")
+            continue
+        if is_declined(example, candidate.text) != is_open:
+            reasons.add("none_declined" if is_open else "all_declined")
             continue
         own = verdicts.get(candidate.id, ())
         if any(verdict.status is Status.FAILED for verdict in own):
@@ -89,11 +105,12 @@ def score_candidates(
         scored.append(Scored(candidate=candidate, parts=parts, score=weights.score(parts)))
     if scored:
         return scored, ""
-    return [], next((r for r in ("judges_failed", "not_judged", "all_truncated") if r in reasons), "no_candidates")
+    ranked = ("judges_failed", "not_judged", "all_declined", "none_declined", "all_truncated")
+    return [], next((reason for reason in ranked if reason in reasons), "no_candidates")
 
 
 def mean_parts(verdicts: Sequence[Verdict]) -> dict[str, float]:
-    """Aspect → mean over the judges that scored it; abstentions and failures are left out."""
+    """Aspect → mean over the judges that scored it; abstentions, declines and failures are left out."""
     scores: defaultdict[str, list[float]] = defaultdict(list)
     for verdict in verdicts:
         if verdict.status is Status.SCORED and verdict.score is not None:
@@ -126,7 +143,7 @@ class WeightedSelector(Selector):
 
     def select(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> Selection:
         """The best candidate, or the reason why there is none."""
-        scored, reason = self.score(candidates, verdicts)
+        scored, reason = self.score(example, candidates, verdicts)
         if not scored:
             return Selection(example_id=example.id, candidate_id=None, score=None, reason=reason)
         best = max(item.score for item in scored)
@@ -135,9 +152,9 @@ class WeightedSelector(Selector):
         chosen = self._break_tie(leaders) if tied else leaders[0]
         return choice(chosen, reason="tie" if tied else "best")
 
-    def score(self, candidates: Sequence[Candidate], verdicts: Verdicts) -> tuple[list[Scored], str]:
+    def score(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> tuple[list[Scored], str]:
         """``score_candidates`` with this selector's weights."""
-        return score_candidates(candidates, verdicts, self.weights, keep_truncated=self.keep_truncated)
+        return score_candidates(example, candidates, verdicts, self.weights, keep_truncated=self.keep_truncated)
 
     def _break_tie(self, leaders: Sequence[Scored]) -> Scored:
         if self.tie_break == "first":
@@ -150,7 +167,7 @@ class RandomSelector(WeightedSelector):
 
     def select(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> Selection:
         """A seeded draw among the candidates that can be chosen."""
-        scored, reason = self.score(candidates, verdicts)
+        scored, reason = self.score(example, candidates, verdicts)
         if not scored:
             return Selection(example_id=example.id, candidate_id=None, score=None, reason=reason)
         drawn = min(scored, key=lambda item: stable_hash("random", item.candidate.seed))
@@ -162,7 +179,7 @@ class ReferenceSelector(WeightedSelector):
 
     def select(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> Selection:
         """The reference, unless the example would have been left out or has none."""
-        scored, reason = self.score(candidates, verdicts)
+        scored, reason = self.score(example, candidates, verdicts)
         if not scored or example.response is None:
             return Selection(example_id=example.id, candidate_id=None, score=None, reason=reason or "no_reference")
         return Selection(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from reset_pl.judging.verdicts import is_declined
 from reset_pl.records import Candidate, Example, Selection, Status, Verdict
 from reset_pl.rounds.selection import Scored, Selector, Verdicts
 
@@ -51,8 +52,8 @@ def _example_row(
     example: Example, candidates: Sequence[Candidate], verdicts: Verdicts, selection: Selection, selector: Selector
 ) -> dict[str, Any]:
     drawn = [c for c in candidates if c.procedure != REFERENCE]
-    scored, _ = selector.score(drawn, verdicts)
-    gold, _ = selector.score([c for c in candidates if c.procedure == REFERENCE], verdicts)
+    scored, _ = selector.score(example, drawn, verdicts)
+    gold, _ = selector.score(example, [c for c in candidates if c.procedure == REFERENCE], verdicts)
     own: list[Verdict] = [verdict for c in drawn for verdict in verdicts.get(c.id, ())]
     winner = next((c for c in drawn if c.id == selection.candidate_id), None)
     return {
@@ -61,6 +62,9 @@ def _example_row(
         "duplicates": len(drawn) - len({c.text for c in drawn}),
         "all_equal": len(drawn) > 1 and len({c.text for c in drawn}) == 1,
         "truncated": sum(c.finish_reason == "length" for c in drawn),
+        "question": example.objective.is_question,
+        "answerable": example.answerable,
+        "declined": sum(is_declined(example, c.text) for c in drawn),
         "tie": _is_tie(scored),
         "verdicts": len(own),
         "failed": sum(verdict.status is Status.FAILED for verdict in own),
@@ -87,11 +91,13 @@ def _counts(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
     }
 
 
-def _rates(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+def _rates(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
     """Shares: ``tie`` and ``all_equal`` of the prompts, ``duplicate`` and ``truncated`` of the candidates.
 
-    ``failed`` and ``abstained`` are shares of the verdicts.
+    ``failed`` and ``abstained`` are shares of the verdicts; ``declined`` of the candidates for questions that their
+    passages answer, ``declined_unanswerable`` for those that they do not; none where there are no such questions.
     """
+    questions = [row for row in rows if row["question"]]
     prompts, candidates, verdicts = (
         max(total, 1) for total in (len(rows), sum(r["candidates"] for r in rows), sum(r["verdicts"] for r in rows))
     )
@@ -102,7 +108,15 @@ def _rates(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
         "truncated": sum(row["truncated"] for row in rows) / candidates,
         "failed": sum(row["failed"] for row in rows) / verdicts,
         "abstained": sum(row["abstained"] for row in rows) / verdicts,
+        "declined": _declined([row for row in questions if row["answerable"]]),
+        "declined_unanswerable": _declined([row for row in questions if not row["answerable"]]),
     }
+
+
+def _declined(rows: Sequence[dict[str, Any]]) -> float | None:
+    """Share of the candidates of these prompts that decline; none without a candidate."""
+    candidates = sum(row["candidates"] for row in rows)
+    return sum(row["declined"] for row in rows) / candidates if candidates else None
 
 
 def _mean_scores(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:

@@ -10,7 +10,9 @@ import pytest
 
 from reset_pl.data.curated import CuratedSource
 from reset_pl.errors import InputError
-from reset_pl.records import Candidate, Example
+from reset_pl.judging.grounding import SpanCoverageJudge
+from reset_pl.judging.task import ExactMatchJudge
+from reset_pl.records import NOT_IN_PASSAGES, Candidate, Example
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.rounds.prompts import RoundSettings, draw_prompts, make_chunks
 from reset_pl.rounds.round import Ranks, run_round
@@ -73,9 +75,8 @@ def test_round_selects_the_best_and_counts(tmp_path: Path) -> None:
     assert manifest["counts"] == {"prompts": 20, "candidates": 60, "verdicts": 60, "selected": 20}
     assert manifest["win_rate"] == {name: {"temperature=0.5": 1.0} for name in POOLS}
     assert manifest["mean_score"] == {"best": 2.0, "random": pytest.approx(2 / 3), "gold": 2.0}
-    assert manifest["rates"] == dict.fromkeys(
-        ("tie", "all_equal", "duplicate", "truncated", "failed", "abstained"), 0.0
-    )
+    names = ("tie", "all_equal", "duplicate", "truncated", "failed", "abstained", "declined")
+    assert manifest["rates"] == {**dict.fromkeys(names, 0.0), "declined_unanswerable": None}
     assert not ledger.parts.exists()
 
 
@@ -223,3 +224,63 @@ def test_rates_count_duplicates_ties_and_equal_sets(tmp_path: Path) -> None:
     rates = manifest["rates_per_dataset"]
     assert (rates["qa"]["all_equal"], rates["qa"]["duplicate"], rates["qa"]["tie"]) == (1.0, pytest.approx(2 / 3), 0.0)
     assert (rates["more"]["all_equal"], rates["more"]["duplicate"], rates["more"]["tie"]) == (0.0, 0.0, 1.0)
+
+
+def question(number: int, dataset: str, *, answerable: bool) -> Example:
+    """A question without a reference answer, as a user of retrieved passages has it."""
+    return make_example(number, dataset=dataset, answerable=answerable, response=None, references=())
+
+
+def test_honest_declines_are_chosen_and_dodges_never(tmp_path: Path) -> None:
+    """Real judges; the second draw of each prompt declines, only on even numbers."""
+
+    def answer_or_decline(example: Example, draw: Draw) -> str:
+        number = int(example.id.split("/")[1])
+        if draw.decoding.temperature == 0.5 and number % 2 == 0:
+            return NOT_IN_PASSAGES
+        return f"w{number}" if draw.decoding.temperature == 0.2 else "nowhere"
+
+    def always_decline(example: Example, draw: Draw) -> str:
+        return "No answer." if example.dataset == "dodged" else answer_or_decline(example, draw)
+
+    pools = {
+        "answered": [question(n, "answered", answerable=True) for n in range(10)],
+        "open": [question(n, "open", answerable=False) for n in range(10)],
+        "dodged": [question(n, "dodged", answerable=True) for n in range(10)],
+    }
+    ledger = run_round(
+        tmp_path / "round-000",
+        settings(),
+        pools=pools,
+        plan=PLAN,
+        sampler=ScriptedSampler(always_decline),
+        judges=[ExactMatchJudge(), SpanCoverageJudge()],
+        selector=WeightedSelector(),
+    )
+    selected = {row["example_id"]: row for row in ledger.read_table("selected")}
+    assert {key: row["text"] for key, row in selected.items()} == {
+        **{f"answered/{n}": f"w{n}" for n in range(10)},
+        **{f"open/{n}": NOT_IN_PASSAGES for n in range(0, 10, 2)},
+    }
+    grounded, honest = selected["answered/0"], selected["open/0"]
+    assert (grounded["score"], grounded["task"], grounded["faithfulness"]) == (2.0, None, 1.0)  # no reference
+    assert (honest["score"], honest["task"], honest["faithfulness"]) == (1.0, 1.0, None)
+    statuses = {(row["candidate_id"], row["judge"]): row["status"] for row in ledger.read_table("verdicts")}
+    assert statuses["0/open/0/temperature/1", "span_coverage"] == "declined"
+    assert statuses["0/open/0/temperature/0", "span_coverage"] == "scored"
+    manifest = ledger.read_manifest()
+    assert manifest is not None
+    assert manifest["left_out"] == {"none_declined": 5, "all_declined": 10}
+    rates = {
+        name: (own["declined"], own["declined_unanswerable"]) for name, own in manifest["rates_per_dataset"].items()
+    }
+    assert rates == {
+        "answered": (pytest.approx(1 / 6), None),
+        "open": (None, pytest.approx(1 / 6)),
+        "dodged": (1.0, None),
+    }
+    assert manifest["rates"]["declined"] == pytest.approx((5 + 30) / 60)
+    assert manifest["rates"]["failed"] == 0.0
+    assert manifest["rates"]["abstained"] == pytest.approx(60 / 180)  # exact match, on the two sets with answers
+    curated = {example.id: example for example in CuratedSource(str(tmp_path / "round-000")).load()}
+    assert (curated["open/0"].response, curated["open/0"].answerable) == (NOT_IN_PASSAGES, False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reset_pl.records import Aspect, Candidate, Decoding, Status, Verdict
+from reset_pl.records import NOT_IN_PASSAGES, Aspect, Candidate, Decoding, Status, Verdict
 from reset_pl.rounds.selection import RandomSelector, ReferenceSelector, WeightedSelector, Weights, mean_parts
 from tests.conftest import make_example
 
@@ -127,3 +127,38 @@ def test_controls() -> None:
     assert (reference.text, reference.reason, reference.candidate_id) == ("w1", "reference", None)
     without = make_example(1, response=None)
     assert ReferenceSelector().select(without, [candidate("best")], verdicts).reason == "no_reference"
+
+
+OPEN = make_example(1, answerable=False, response=NOT_IN_PASSAGES, references=(NOT_IN_PASSAGES,))
+DODGE = [verdict("d", "task", 0.0), verdict("d", "faithfulness", None, "declined", judge="f")]
+HONEST = [verdict("d", "task", 1.0), verdict("d", "faithfulness", None, "declined", judge="f")]
+
+
+def test_a_decline_beats_every_span_where_the_passages_do_not_answer() -> None:
+    pair = [candidate("span"), candidate("d", NOT_IN_PASSAGES)]
+    for weights in (WeightedSelector(), WeightedSelector(faithfulness_weight=9.0), RandomSelector()):
+        chosen = weights.select(OPEN, pair, {**both("span", 1.0, 1.0), "d": HONEST})
+        assert (chosen.candidate_id, chosen.score, chosen.parts) == ("d", 1.0, {"task": 1.0})
+
+
+def test_a_decline_of_an_answerable_question_is_behind_the_worst_answer() -> None:
+    pair = [candidate("d", "Unanswerable."), candidate("wrong")]
+    for task in (0.0, 1.0):  # even where a reference happens to be the same words
+        verdicts = {"d": [verdict("d", "task", task), *DODGE[1:]], **both("wrong", 0.0, 0.0)}
+        assert WeightedSelector().select(EXAMPLE, pair, verdicts).candidate_id == "wrong"
+        assert RandomSelector().select(EXAMPLE, pair, verdicts).candidate_id == "wrong"
+
+
+def test_an_example_without_the_right_kind_of_answer_is_left_out() -> None:
+    cut = candidate("cut", finish_reason="length")
+    for selector in (WeightedSelector(), RandomSelector(), ReferenceSelector()):
+        dodged = selector.select(EXAMPLE, [candidate("d", "no answer"), cut], {"d": DODGE})
+        assert (dodged.text, dodged.reason) == (None, "all_declined")
+        made_up = selector.select(OPEN, [candidate("span"), cut], both("span", 0.0, 1.0))
+        assert (made_up.text, made_up.reason) == (None, "none_declined")
+
+
+def test_only_answers_to_questions_decline() -> None:
+    summary = make_example(1, objective="summarization", answerable=False)
+    chosen = WeightedSelector().select(summary, [candidate("s", NOT_IN_PASSAGES)], both("s", 0.5, 0.5))
+    assert (chosen.candidate_id, chosen.score) == ("s", 1.5)
