@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -38,7 +39,7 @@ class NaturalQuestions(PublishedSource):
         format="json",
         url="https://dl.fbaipublicfiles.com/dpr/data/retriever_results/single/",
     )
-    columns = {
+    columns: Mapping[str, str] = {
         "question": "the question, a text",
         "answers": "the short answers, a list of texts",
         "ctxs": "the retrieved passages, best first, a list of objects with 'text' and 'has_answer'",
