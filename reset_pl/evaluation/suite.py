@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from reset_pl.evaluation.intervals import Interval, bootstrap_interval, macro_interval
 from reset_pl.files import committed
+from reset_pl.judging.verdicts import is_declined
 from reset_pl.progress import Progress
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
 from reset_pl.rounds.round import Ranks
@@ -21,6 +22,8 @@ from reset_pl.sampling.decoding import GreedyPlan, Sampler
 
 Row = dict[str, Any]
 _ABSTRACTIVE = (Objective.ABSTRACTIVE_QA, Objective.SUMMARIZATION)
+_DECLINED = {"declined": True, "declined_unanswerable": False}
+"""Share of answers that decline → whether it is over the questions that their passages answer, or over the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,12 +146,15 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _row(example: Example, candidate: Candidate, scores: Row) -> Row:
+    is_question = example.objective.is_question
     return {
         "example_id": example.id,
         "dataset": example.dataset,
         "text": candidate.text,
         "token_count": len(candidate.token_ids),
         "finish_reason": candidate.finish_reason,
+        "answerable": example.answerable if is_question else None,
+        "declined": is_declined(example, candidate.text) if is_question else None,
         **scores,
     }
 
@@ -165,6 +171,8 @@ def _write_rows(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None
             "text": pa.string(),
             "token_count": pa.int64(),
             "finish_reason": pa.string(),
+            "answerable": pa.bool_(),
+            "declined": pa.bool_(),
             **{column: pa.float64() for column in columns},
         }
     )
@@ -193,6 +201,8 @@ def summarise(
             "n": len(own),
             "truncated": _mean([row["finish_reason"] == "length" for row in own]),
             **{column: _interval(_values(own, column)) for column in columns},
+            "n_faithfulness": len(_values(own, Aspect.FAITHFULNESS)),
+            **{key: _interval(_declined(own, answerable)) for key, answerable in _DECLINED.items()},
             "length": _interval([float(row["token_count"]) for row in own]),
         }
         for name, own in sorted(by_dataset.items())
@@ -209,6 +219,11 @@ def summarise(
 
 def _values(rows: Sequence[Row], column: str) -> list[float]:
     return [row[column] for row in rows if row.get(column) is not None]
+
+
+def _declined(rows: Sequence[Row], answerable: bool) -> list[float]:
+    """1 for each answer that declines and 0 for each that does not, of the questions that are answerable or not."""
+    return [float(row["declined"]) for row in rows if row["answerable"] is answerable]
 
 
 def _interval(values: Sequence[float]) -> dict[str, float] | None:
@@ -235,6 +250,9 @@ def _macro(
         if column.startswith(Aspect.FAITHFULNESS):
             for suffix, names in subsets.items():
                 macro[f"{column}_{suffix}"] = _macro_json({name: values[name] for name in values if name in names})
+    for key, answerable in _DECLINED.items():
+        shares = {name: _declined(rows, answerable) for name, rows in by_dataset.items()}
+        macro[key] = _macro_json({name: own for name, own in shares.items() if own})
     return macro
 
 

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from reset_pl.evaluation.suite import EvaluationSettings, evaluate
+from reset_pl.judging.grounding import SpanCoverageJudge
 from reset_pl.judging.task import ExactMatchJudge
-from reset_pl.records import Candidate, Example
+from reset_pl.records import NOT_IN_PASSAGES, Candidate, Example
 from reset_pl.rounds.round import Ranks
 from tests.conftest import ScriptedJudge, ScriptedSampler, make_example
 
@@ -73,6 +74,9 @@ def test_scores_and_macro_averages_by_hand(tmp_path: Path) -> None:
     assert qa["length"]["mean"] == pytest.approx((3 * 1 + 2 * 2) / 5)
     assert instruction["faithfulness"] is None
     assert instruction["task"] is None
+    assert (qa["n_faithfulness"], instruction["n_faithfulness"]) == (5, 0)
+    assert qa["declined"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert qa["declined_unanswerable"] is instruction["declined"] is None
     macro = content["macro"]
     assert macro["faithfulness"]["mean"] == pytest.approx((3 / 10 + 1 / 3) / 2)  # over data sets, not rows
     assert macro["faithfulness_seen"]["mean"] == pytest.approx(3 / 10)
@@ -81,6 +85,8 @@ def test_scores_and_macro_averages_by_hand(tmp_path: Path) -> None:
     assert macro["faithfulness_abstractive"] is None
     assert macro["faithfulness_held_unseen"]["mean"] == 0.25
     assert macro["instruction"] is None
+    assert macro["declined"]["mean"] == 0.0
+    assert macro["declined_unanswerable"] is None
 
 
 def test_rows_hold_every_answer(tmp_path: Path) -> None:
@@ -89,6 +95,8 @@ def test_rows_hold_every_answer(tmp_path: Path) -> None:
     assert len(rows) == 10
     row = next(row for row in rows if row["example_id"] == "qa/1")
     assert (row["text"], row["token_count"], row["finish_reason"], row["task"]) == ("two words", 2, "stop", 0.0)
+    assert (row["answerable"], row["declined"]) == (True, False)
+    assert all(row["declined"] is None for row in rows if row["dataset"] == "open")
     assert not list(tmp_path.glob(".*"))
 
 
@@ -104,3 +112,37 @@ def test_two_ranks_give_the_same_files(tmp_path: Path) -> None:
     run(tmp_path / "two", Ranks(rank=0, world_size=2, barrier=barrier))
     for name in ("mtl.json", "mtl.parquet"):
         assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+
+
+def test_declines_are_counted_apart_and_are_no_faithfulness(tmp_path: Path) -> None:
+    """Set ``a``: four answerable questions, one dodged. Set ``b``: two answerable, three open with two declined."""
+    examples = {
+        "a": [make_example(n, dataset="a") for n in range(4)],
+        "b": [make_example(n, dataset="b", answerable=n < 2, references=(), response=None) for n in range(5)],
+    }
+    declined = {"a/3", "b/3", "b/4"}
+    directory = tmp_path / "evaluation"
+    path = evaluate(
+        directory,
+        EvaluationSettings(
+            stage="mtl", step=1, policy="p", commit=None, seen=frozenset(), max_new_tokens=4, chunk_size=3
+        ),
+        examples=examples,
+        sampler=ScriptedSampler(lambda e, d: NOT_IN_PASSAGES if e.id in declined else f"w{e.id[-1]}"),
+        judges=[ExactMatchJudge(), SpanCoverageJudge()],
+        held_out_judges=[],
+    )
+    content = json.loads(path.read_text())
+    a, b, macro = content["datasets"]["a"], content["datasets"]["b"], content["macro"]
+    assert (a["n"], a["n_faithfulness"], a["faithfulness"]["mean"], a["task"]["mean"]) == (4, 3, 1.0, 3 / 4)
+    assert (a["declined"]["mean"], a["declined_unanswerable"]) == (1 / 4, None)
+    assert a["declined"]["low"] <= 1 / 4 <= a["declined"]["high"]
+    # The made-up answer to b/2 is a span of the passages all the same, and no right answer.
+    assert (b["n"], b["n_faithfulness"], b["faithfulness"]["mean"]) == (5, 3, 1.0)
+    assert b["task"]["mean"] == pytest.approx(2 / 3)  # the two answerable ones have no reference
+    assert (b["declined"]["mean"], b["declined_unanswerable"]["mean"]) == (0.0, pytest.approx(2 / 3))
+    assert (macro["declined"]["mean"], macro["declined_unanswerable"]["mean"]) == (1 / 8, pytest.approx(2 / 3))
+    rows = {row["example_id"]: row for row in pq.read_table(directory / "mtl.parquet").to_pylist()}
+    assert {key for key, row in rows.items() if row["declined"]} == declined
+    assert {key for key, row in rows.items() if not row["answerable"]} == {"b/2", "b/3", "b/4"}
+    assert (rows["a/3"]["faithfulness"], rows["b/3"]["faithfulness"], rows["b/2"]["faithfulness"]) == (None, None, 1.0)
