@@ -16,7 +16,7 @@ from reset_pl.data.lint import lint
 from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, Template, VicunaTemplate
 from reset_pl.errors import InputError
 from reset_pl.preview.page import page_of
-from reset_pl.preview.rows import Row, row_of
+from reset_pl.preview.rows import Row, row_of, visible
 from reset_pl.preview.text import text_of
 
 
@@ -70,11 +70,11 @@ def run_preview(arguments: Sequence[str]) -> int:
         raise InputError(f"expected at least one data set in data.{options.split}, but the configuration names none")
     encoders = [replace(data.encoder, template=template) for template in _templates(data.encoder, options.templates)]
     sets: dict[str, list[Row]] = {
-        name: [row_of(example, encoder) for example in examples[name][: options.rows] for encoder in encoders]
+        visible(name): [row_of(example, encoder) for example in examples[name][: options.rows] for encoder in encoders]
         for name in examples
     }
-    sizes = {name: len(rows) for name, rows in examples.items()}
-    warnings = lint(examples)
+    sizes = {visible(name): len(rows) for name, rows in examples.items()}
+    warnings = [visible(warning) for warning in lint(examples)]
     if options.html is None:
         _print(text_of(sets, sizes, warnings, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
     else:

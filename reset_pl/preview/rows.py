@@ -31,7 +31,9 @@ class Piece:
 class Row:
     """One example as the model reads it."""
 
-    example: Example
+    id: str
+    """The example's, invisible characters as escapes."""
+    objective: str
     template: str
     """Name of the prompt template."""
     pieces: tuple[Piece, ...]
@@ -71,7 +73,8 @@ def row_of(example: Example, encoder: Encoder) -> Row:
     if prompt_tokens < len(whole_prompt):
         notes.append(_context_note(example, unlimited, prompt_tokens, len(whole_prompt)))
     return Row(
-        example=example,
+        id=visible(example.id),
+        objective=example.objective,
         template=encoder.template.name,
         pieces=tuple(_pieces(ids, in_loss, encoder.tokenizer)),
         prompt_tokens=prompt_tokens,

@@ -27,7 +27,7 @@ def text_of(
         yield _styled(f"━━ {name}: {sizes[name]:,} examples ━━", _BOLD, colour)
         for row in rows:
             yield ""
-            yield _styled(f"{row.example.id} · {row.example.objective} · {row.template}", _BOLD, colour)
+            yield _styled(f"{row.id} · {row.objective} · {row.template}", _BOLD, colour)
             yield _counts(row)
             yield from (_styled(f"! {note}", _WARNING, colour) for note in row.notes)
             yield _tokens(row, colour)
