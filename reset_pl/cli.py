@@ -16,6 +16,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.data.prepared import PreparedSource
+from reset_pl.data.sets import PUBLISHED_SETS
 from reset_pl.data.sources import JsonlSource
 from reset_pl.errors import InputError
 from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge
@@ -37,6 +38,7 @@ from reset_pl.tuning.sft import SFT
 SHORT_NAMES = (
     *(SFT, MTL, ContinuedTuning),
     *(JsonlSource, CuratedSource, MiniSource, PreparedSource),
+    *PUBLISHED_SETS,
     *(HFSampler, DecodingPlan, WeightedSelector, RandomSelector, ReferenceSelector),
     *(VerifiableInstructionJudge, SpanCoverageJudge, SummacJudge, ExactMatchJudge, RougeJudge, OracleJudge),
 )

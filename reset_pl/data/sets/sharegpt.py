@@ -60,8 +60,8 @@ class ShareGPT(PublishedSource):
     ) -> None:
         if first_turn_only and shape == "hub":
             raise InputError(
-                "expected shape 'raw' for first_turn_only, but got 'hub': rows of Alpaca-ShareGPT do not say which turn of "
-                "a conversation they are"
+                "expected shape 'raw' for first_turn_only, but got 'hub': rows of Alpaca-ShareGPT do not say which "
+                "turn of a conversation they are"
             )
         if shape == "raw":
             self.origin = RAW
