@@ -1,12 +1,15 @@
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from reset_pl.data.sets import base
+from reset_pl.data.sets import PUBLISHED_SETS, base
 from reset_pl.data.sets.base import Dropped, Origin, PublishedSource, Row
+from reset_pl.data.sources import Source
 from reset_pl.errors import InputError
 from reset_pl.records import Example, Objective
 from tests.data.sets.conftest import Put
@@ -100,3 +103,47 @@ def test_a_line_that_is_not_utf8(put: Put, mirror: Path) -> None:
     put("toy/train.jsonl", rows("three")).write_bytes('{"word": "Café"}\n'.encode("latin-1"))
     with pytest.raises(InputError, match=r"expected text in UTF-8 in train\.jsonl of toy, but got .*0xe9"):
         Toy(data_dir=str(mirror)).load()
+
+
+def test_names_and_origins() -> None:
+    names = [cls.dataset for cls in PUBLISHED_SETS]
+    assert len(set(names)) == len(names)
+    for cls in PUBLISHED_SETS:
+        origin = cls().origin
+        assert origin.homepage.startswith("https://")
+        assert origin.licence
+        assert cls.columns
+        assert all(meaning for meaning in cls.columns.values())
+        assert origin.revision is None or origin.url is None
+
+
+@pytest.mark.parametrize("cls", PUBLISHED_SETS, ids=lambda cls: cls.__name__)
+def test_every_set_can_be_configured(cls: type[PublishedSource], mirror: Path) -> None:
+    """Its options and those of the base are read from YAML, and refused by name."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--set", type=Source)
+    settings = {"data_dir": str(mirror), "limit": 3, "name": "mine"}
+    path = f"{cls.__module__}.{cls.__qualname__}"
+    source = parser.instantiate_classes(parser.parse_object({"set": {"class_path": path, "init_args": settings}})).set
+    assert (source.name, source.limit, source.data_dir) == ("mine", 3, mirror)
+    assert pickle.loads(pickle.dumps(source)).__dict__ == source.__dict__
+    with pytest.raises(Exception, match="no_such_option"):
+        parser.parse_object({"set": {"class_path": path, "init_args": {"no_such_option": 1}}})
+
+
+@pytest.mark.parametrize("cls", PUBLISHED_SETS, ids=lambda cls: cls.__name__)
+def test_every_set_says_what_to_put_where(cls: type[PublishedSource], mirror: Path) -> None:
+    source = cls(data_dir=str(mirror))
+    with pytest.raises(InputError) as error:
+        source.load()
+    text = str(error.value)
+    assert f"{mirror}/{source.origin.folder}/{source.origin.files[source.split]}" in text
+    assert source.origin.homepage in text
+
+
+def test_importing_the_sets_is_light() -> None:
+    code = "import sys, reset_pl.data.sets; print({'datasets', 'torch', 'transformers', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "set()"
