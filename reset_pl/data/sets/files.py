@@ -30,8 +30,8 @@ class Origin:
     """Hub repository (``owner/name``), or a name of ours for files that are not on the hub; the mirror's sub-folder."""
     files: Mapping[str, str]
     """Split → path of its files in the repository; ``*`` matches several."""
-    format: Literal["json", "parquet"]
-    """The ``datasets`` builder that reads them."""
+    format: Literal["json", "parquet", "text"]
+    """The ``datasets`` builder that reads them; ``text`` makes one row of each file, or of each in a zip archive."""
     revision: str | None = None
     """Pinned commit of the hub repository; none for files that are not on the hub."""
     url: str | None = None
@@ -141,8 +141,9 @@ def _read(form: str, files: list[str]) -> Any:
     from datasets.exceptions import DatasetGenerationError
     from datasets.table import CastError
 
+    options = {"sample_by": "document"} if form == "text" else {}
     try:
-        return load_dataset(form, data_files=files, split="train")
+        return load_dataset(form, data_files=files, split="train", **options)
     except DatasetGenerationError as error:
         if form != "json" or not isinstance(error.__cause__, CastError | TypeError):
             raise
@@ -175,7 +176,7 @@ def _unreadable(error: Exception, origin: Origin, split: str, place: str, *, is_
     if isinstance(cause, UnicodeDecodeError):
         return f"expected text in UTF-8 in {place}, but got {said}: save or download the file again"
     if is_local or isinstance(error, DatasetGenerationError):
-        name = "JSON" if origin.format == "json" else "Parquet"
+        name = {"json": "JSON", "parquet": "Parquet", "text": "text"}[origin.format]
         return f"expected {name} in {place}, but got {said}: download it again from {origin.homepage}"
     return f"cannot read {place} ({said}): without the internet {_put(origin, split)}"
 

@@ -32,7 +32,7 @@ class MSMarco(PublishedSource):
             without any has no target.
         require_selected: Drop rows none of whose passages was selected.
         keep_unanswerable: Keep the rows that the annotators found unanswerable, as unanswerable examples.
-        **common: ``split``, ``data_dir``, ``name`` and ``limit`` of ``PublishedSource``.
+        **kwargs: Of ``PublishedSource``.
     """
 
     dataset = "ms_marco"
@@ -59,9 +59,9 @@ class MSMarco(PublishedSource):
         require_well_formed: bool = True,
         require_selected: bool = True,
         keep_unanswerable: bool = False,
-        **common: Any,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**common)
+        super().__init__(**kwargs)
         self.max_passages = checked_max_passages(max_passages, self.dataset)
         self.require_well_formed = require_well_formed
         self.require_selected = require_selected

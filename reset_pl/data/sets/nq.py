@@ -27,7 +27,7 @@ class NaturalQuestions(PublishedSource):
         filter_answerless: Drop questions none of whose answers occurs in the passages kept.
         filter_eval: Whether this filter holds for the validation and test splits too; false reproduces the sizes of
             Table 1.
-        **common: ``split``, ``data_dir``, ``name`` and ``limit`` of ``PublishedSource``.
+        **kwargs: Of ``PublishedSource``.
     """
 
     dataset = "nq"
@@ -51,9 +51,9 @@ class NaturalQuestions(PublishedSource):
         max_passages: int = MAX_PASSAGES,
         filter_answerless: bool = True,
         filter_eval: bool = True,
-        **common: Any,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**common)
+        super().__init__(**kwargs)
         self.max_passages = checked_max_passages(max_passages, self.dataset)
         self.filter_answerless = filter_answerless and (filter_eval or self.split == "train")
 
