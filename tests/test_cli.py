@@ -13,6 +13,7 @@ import yaml
 
 from reset_pl.__main__ import main
 from reset_pl.cli import SHORT_NAMES
+from reset_pl.data.sources import Source
 from tests.test_restart import ROOT, write_config
 
 
@@ -71,6 +72,13 @@ def test_every_yaml_resolves(config: Path, monkeypatch: pytest.MonkeyPatch, caps
 def test_every_short_name_is_unique() -> None:
     names = [cls.__name__ for cls in SHORT_NAMES]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("source", [cls for cls in SHORT_NAMES if hasattr(cls, "load")])
+def test_every_source_passes_for_one(source: type) -> None:
+    from jsonargparse._typehints import implements_protocol  # how the parser decides; it compares annotations
+
+    assert implements_protocol(source, Source)
 
 
 def test_composition_and_overrides(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ import numpy as np
 from reset_pl.data.sources import Source
 from reset_pl.data.table import ExampleTable
 from reset_pl.errors import InputError
-from reset_pl.records import stable_hash
+from reset_pl.records import Example, stable_hash
 
 MANIFEST = "manifest.json"
 """In the folder of a preparation; written last, so that a folder that has one is whole."""
@@ -51,7 +52,7 @@ class PreparedSource(Source):
         self.sample = sample
         self.seed = seed
 
-    def load(self) -> ExampleTable:
+    def load(self) -> Sequence[Example]:
         """The set's examples, in the order of its files.
 
         Raises:
