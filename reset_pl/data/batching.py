@@ -155,6 +155,8 @@ class GlobalBatchSampler(Sampler[list[int]]):
         for start in range(first_step * self.batch_size, len(self.order), self.batch_size):
             rows = self.order[start : start + self.batch_size]
             count = self._micro_batches(len(rows))
+            if count == 0:
+                return
             step_targets = int(self.num_targets[rows].sum())
             for i, share in enumerate(self._shares(rows, count)):
                 if i >= skipped:
@@ -175,7 +177,7 @@ class GlobalBatchSampler(Sampler[list[int]]):
         for row in rows[np.argsort(-self.lengths[rows], kind="stable")].tolist():
             load, i, share = shares[0]
             heapq.heapreplace(shares, (load + int(self.lengths[row]), i, [*share, row]))
-        by_load = [share for _, _, share in sorted(shares, reverse=True)]
+        by_load = [share for _, _, share in sorted(shares, key=lambda share: (-share[0], share[1]))]
         yield from by_load[self.rank :: self.world_size]
 
     @property

@@ -11,9 +11,10 @@ import torch
 from reset_pl.data.batching import ResumableLoader
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.datamodule import ResetDataModule
+from reset_pl.data.mixture import FactorMixture
 from reset_pl.data.sources import JsonlSource
 from reset_pl.errors import InputError
-from reset_pl.records import IGNORE_INDEX, Example, Selection
+from reset_pl.records import Example, Selection
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.rounds.tables import prompt_row, selected_row
 from reset_pl.tuning.sft import SFT
@@ -72,7 +73,10 @@ def responses(data: ResetDataModule, loader: ResumableLoader) -> list[list[str]]
     """The targets of every batch, as text."""
     decode = data.encoder.tokenizer.decode
     return [
-        [decode(labels[labels != IGNORE_INDEX].tolist()).removesuffix("</s>").strip() for labels in batch["labels"]]
+        [
+            decode(batch["targets"][batch["row_of_target"] == i].tolist()).removesuffix("</s>").strip()
+            for i in range(len(batch["dataset"]))
+        ]
         for batch in loader
     ]
 
@@ -94,10 +98,16 @@ def test_before_any_round_the_mixture_is_read(make_data: MakeData) -> None:
     assert Counter(name for batch in data.train_dataloader() for name in batch["dataset"]) == {"small": 5, "large": 5}
 
 
+def trainer(**kwargs: Any) -> Any:
+    return SimpleNamespace(
+        **{"global_rank": 0, "world_size": 1, "current_epoch": 0, "accumulate_grad_batches": 1, **kwargs}
+    )
+
+
 def test_the_order_is_the_seeds_and_every_epoch_has_its_own(make_data: MakeData) -> None:
     def order(epoch: int = 0, **kwargs: Any) -> list[str]:
         data = make_data(**kwargs)
-        data.trainer = SimpleNamespace(global_rank=0, world_size=1, current_epoch=epoch)  # type: ignore[assignment]
+        data.trainer = trainer(current_epoch=epoch)
         return flat(responses(data, data.train_dataloader()))
 
     assert order() == order()
@@ -120,12 +130,50 @@ def test_sources_are_read_once(make_data: MakeData) -> None:
     assert [source.reads for source in data.train_sources] == [1, 1]  # type: ignore[attr-defined]
 
 
-def test_building_a_loader_needs_no_responses(make_data: MakeData, make_example: Make) -> None:
+def test_before_a_first_round_no_responses_are_needed(make_data: MakeData, make_example: Make) -> None:
     data = make_data(train=[ListSource("prompts", [make_example(response=None)])])
-    loader = data.train_dataloader()
-    assert len(loader) == 1
     with pytest.raises(InputError, match="expected a 'response' to train on"):
-        next(iter(loader))
+        data.train_dataloader()
+    data.begins_with_round = True
+    assert len(data.train_dataloader()) == 1
+
+
+def test_few_rows_without_a_target_are_left_out_of_the_mixture(make_data: MakeData, make_example: Make) -> None:
+    rows = [make_example(f"r{i}", response=None if i == 7 else f"It is {i}.") for i in range(300)]
+    data = make_data(train=[ListSource("many", rows)], batch_size=100)
+    assert len(flat(responses(data, data.train_dataloader()))) == 299
+
+
+@pytest.mark.parametrize("layout", ["packed", "grouped", "padded"])
+def test_every_layout_reads_the_same_rows(make_data: MakeData, layout: str) -> None:
+    data, packed = make_data(layout=layout), make_data(layout="packed")
+    own, reference = (flat(responses(d, d.train_dataloader())) for d in (data, packed))
+    assert sorted(own) == sorted(reference)
+    assert (own == reference) == (layout != "grouped")
+
+
+def test_the_mixture_is_the_one_configured(make_data: MakeData) -> None:
+    data = make_data(mixture=FactorMixture({"small": 1, "large": 0.6}))
+    names = [name for batch in data.train_dataloader() for name in batch["dataset"]]
+    assert Counter(names) == {"small": 2, "large": 3}
+
+
+def test_accumulation_and_ranks_cut_the_steps_and_leave_them_what_they_are(make_data: MakeData) -> None:
+    def steps(world_size: int, accumulate: int) -> list[list[str]]:
+        batches = []
+        for rank in range(world_size):
+            data = make_data()
+            data.trainer = trainer(global_rank=rank, world_size=world_size, accumulate_grad_batches=accumulate)
+            loader = data.train_dataloader()
+            batches.append(list(zip(responses(data, loader), loader, strict=True)))
+        own: list[list[str]] = [[]]
+        for micro in zip(*batches, strict=True):
+            own[-1] += [text for texts, _ in micro for text in texts]
+            if micro[0][1]["ends_step"]:
+                own.append([])
+        return [sorted(step) for step in own[:-1]]
+
+    assert steps(1, 1) == steps(2, 1) == steps(1, 4) == steps(2, 2)
 
 
 def test_validation_keeps_its_order(make_data: MakeData, make_example: Make) -> None:
@@ -152,13 +200,14 @@ def test_no_training_set_is_refused(make_data: MakeData) -> None:
         make_data(train=[]).train_dataloader()
 
 
-@pytest.mark.parametrize(("batch_size", "world_size"), [(4, 3), (2, 4), (0, 1), (-4, 2)])
+@pytest.mark.parametrize(("batch_size", "world_size", "accumulate"), [(2, 4, 1), (0, 1, 1), (-4, 2, 1), (4, 2, 3)])
 def test_a_batch_that_the_processes_cannot_share_is_refused(
-    make_data: MakeData, batch_size: int, world_size: int
+    make_data: MakeData, batch_size: int, world_size: int, accumulate: int
 ) -> None:
     data = make_data(batch_size=batch_size)
-    data.trainer = SimpleNamespace(global_rank=0, world_size=world_size, current_epoch=0)  # type: ignore[assignment]
-    with pytest.raises(InputError, match=rf"--data.batch_size \(now {batch_size}\).*processes \({world_size}\)"):
+    data.trainer = trainer(world_size=world_size, accumulate_grad_batches=accumulate)
+    expected = rf"--data.batch_size \(now {batch_size}\).*{world_size} processes × {accumulate} accumulated batches"
+    with pytest.raises(InputError, match=expected):
         data.train_dataloader()
 
 
@@ -258,7 +307,8 @@ class WriteRows(L.Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        keys = sorted(str(ids[ids > 2].tolist()) for ids in batch["input_ids"])
+        rows = batch["input_ids"][0].split(batch["row_lengths"])
+        keys = sorted(str(ids[ids > 2].tolist()) for ids in rows)
         with (self.folder / f"rank-{trainer.global_rank}.txt").open("a") as file:
             file.write(";".join(keys) + "\n")
 

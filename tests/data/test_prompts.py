@@ -5,7 +5,8 @@ import pytest
 from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
 
-from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, VicunaTemplate, render_input
+from reset_pl.data.encoding import Encoder
+from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, Template, VicunaTemplate, render_input
 from reset_pl.errors import InputError
 from reset_pl.records import Example, Objective
 
@@ -138,7 +139,12 @@ def test_prompts_are_the_papers(
     rows: dict[str, Example], tokenizer: Any, template: AlpacaTemplate | VicunaTemplate, row: str, text: str
 ) -> None:
     assert template.prompt(rows[row]) == text
-    assert tokenizer.decode(template.prompt_ids(rows[row], tokenizer)) == text
+    assert tokenizer.decode(prompt_ids(template, rows[row], tokenizer)) == text
+
+
+def prompt_ids(template: Template, example: Example, tokenizer: Any) -> list[int]:
+    encoder = Encoder(tokenizer=tokenizer, template=template, max_length=2048, max_response_tokens=480)
+    return encoder.prompt_ids(example, reserve=0)
 
 
 def test_an_article_in_several_passages_is_bare_lines(make_example: Make) -> None:
@@ -150,20 +156,20 @@ def test_an_article_in_several_passages_is_bare_lines(make_example: Make) -> Non
 def test_a_prompt_begins_once(
     rows: dict[str, Example], bos_tokenizer: Any, template: AlpacaTemplate | VicunaTemplate | ChatTemplate
 ) -> None:
-    ids = template.prompt_ids(rows["qa"], bos_tokenizer)
+    ids = prompt_ids(template, rows["qa"], bos_tokenizer)
     assert ids[0] == bos_tokenizer.bos_token_id
     assert ids.count(bos_tokenizer.bos_token_id) == 1
     assert bos_tokenizer.eos_token_id not in ids
 
 
 def test_chat_is_the_tokenizers_own_template(rows: dict[str, Example], bos_tokenizer: Any) -> None:
-    ids = ChatTemplate().prompt_ids(rows["qa"], bos_tokenizer)
+    ids = prompt_ids(ChatTemplate(), rows["qa"], bos_tokenizer)
     user = f"{EXTRACT}\nQuestion: who ran\nPassage: Ada ran.\nPassage: Bob slept."
     assert bos_tokenizer.decode(ids) == f"<s>[user]{user}[assistant]"
-    ids = ChatTemplate().prompt_ids(rows["instruction"], bos_tokenizer)
+    ids = prompt_ids(ChatTemplate(), rows["instruction"], bos_tokenizer)
     assert bos_tokenizer.decode(ids) == "<s>[user]Name a colour.[assistant]"
 
 
 def test_chat_without_a_template_is_refused(rows: dict[str, Example], tokenizer: Any) -> None:
     with pytest.raises(InputError, match=r"chat template, but .*model has none: set --data.template to alpaca"):
-        ChatTemplate().prompt_ids(rows["qa"], tokenizer)
+        prompt_ids(ChatTemplate(), rows["qa"], tokenizer)

@@ -20,7 +20,7 @@ def test_any_text_round_trips(text):
 @pytest.mark.parametrize("template", [VicunaTemplate(), AlpacaTemplate()], ids=lambda template: template.name)
 def test_prompts_and_answers_round_trip_and_are_short(name, template):
     for example in MiniSource(name, "test", size=100).load():
-        ids = template.prompt_ids(example, TOKENIZER)
+        ids = TOKENIZER(template.prompt(example))["input_ids"]
         assert TOKENIZER.decode(ids, skip_special_tokens=True) == template.prompt(example)
         answer = TOKENIZER(template.response_prefix + example.response, add_special_tokens=False)["input_ids"]
         assert TOKENIZER.decode(answer) == template.response_prefix + example.response

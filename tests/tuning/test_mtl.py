@@ -25,7 +25,7 @@ def test_the_loss_of_every_set_is_logged(
 
     model = AutoModelForCausalLM.from_pretrained(tiny_model)
     expected: list[dict[str, float]] = []
-    for batch in make_data(batch_size=2).train_dataloader():
+    for batch in make_data(batch_size=2, layout="padded").train_dataloader():
         expected.append({})
         for name in set(batch["dataset"]):
             rows = [i for i, other in enumerate(batch["dataset"]) if other == name]

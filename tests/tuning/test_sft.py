@@ -1,3 +1,4 @@
+import csv
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.loggers import CSVLogger
 from transformers import AutoModelForCausalLM, get_cosine_schedule_with_warmup
 
 from reset_pl.data.datamodule import ResetDataModule
@@ -53,13 +55,18 @@ def module(tiny_model: Path) -> SFT:
 # ---------------------------------------------------------------- the optimizer's steps
 
 
+@pytest.mark.parametrize("layout", ["packed", "padded"])
+@pytest.mark.parametrize("accumulate", [1, 2, 4])
 def test_training_is_the_loop_written_out_by_hand(
-    tiny_model: Path, make_data: MakeData, make_trainer: MakeTrainer
+    tiny_model: Path, make_data: MakeData, make_trainer: MakeTrainer, layout: str, accumulate: int
 ) -> None:
-    """transformers' loss and schedule, torch's AdamW and a plain loop give the same weights."""
-    data = make_data()
+    """transformers' loss and schedule, torch's AdamW and a plain loop over whole steps give the same weights.
+
+    Responses are of unlike length, so a mean over micro-batches of their means would not.
+    """
+    data = make_data(layout=layout)
     module = SFT(str(tiny_model), lr=3e-3, weight_decay=0.1, warmup_ratio=0.4)
-    make_trainer().fit(module, data)
+    make_trainer(accumulate_grad_batches=accumulate).fit(module, data)
 
     model = AutoModelForCausalLM.from_pretrained(tiny_model).train()
     start = deepcopy(model.state_dict())
@@ -67,7 +74,7 @@ def test_training_is_the_loop_written_out_by_hand(
     for group in optimizer.param_groups:
         group["lr"] = 3e-3
     schedule = get_cosine_schedule_with_warmup(optimizer, 2, 4)
-    for batch in make_data().train_dataloader():
+    for batch in make_data(layout="padded").train_dataloader():
         model(**{name: batch[name] for name in ("input_ids", "attention_mask", "labels")}).loss.backward()
         optimizer.step()
         schedule.step()
@@ -78,12 +85,51 @@ def test_training_is_the_loop_written_out_by_hand(
     assert (model.lm_head.weight - start["lm_head.weight"]).abs().max() > 1e-3
 
 
-def test_accumulation_counts_optimizer_steps(tiny_model: Path, make_data: MakeData, make_trainer: MakeTrainer) -> None:
+@pytest.mark.parametrize(("batch_size", "steps"), [(4, 4), (3, 6), (5, 4)])
+def test_accumulation_leaves_the_optimizer_steps_what_they_are(
+    tiny_model: Path, make_data: MakeData, make_trainer: MakeTrainer, batch_size: int, steps: int
+) -> None:
+    """16 rows an epoch; a last step of one row has one micro-batch."""
     module = SFT(str(tiny_model), lr=1e-3)
-    make_trainer(accumulate_grad_batches=3, max_epochs=2).fit(module, make_data())
-    assert module.steps_per_epoch == 2
-    assert module.schedule.num_steps == module.global_step == 4
+    make_trainer(accumulate_grad_batches=3, max_epochs=2).fit(module, make_data(batch_size=batch_size))
+    assert module.steps_per_epoch == steps
+    assert module.schedule.num_steps == module.global_step == 2 * steps
     assert module.schedule.finished
+
+
+@pytest.mark.integration
+def test_two_ranks_and_accumulation_take_the_steps_of_one(
+    tmp_path: Path, tiny_model: Path, make_data: MakeData, make_trainer: MakeTrainer, memory: Memory
+) -> None:
+    """1 rank × 8 rows, 2 ranks × 4 and accumulation 4 × 2 give the same losses and weights."""
+    reference = SFT(str(tiny_model), lr=3e-3)
+    make_trainer(logger=memory).fit(reference, make_data(batch_size=8))
+    torch.set_num_threads(1)
+    for name, options in {
+        "ranks": {"devices": 2, "strategy": "ddp_spawn", "use_distributed_sampler": False},
+        "accumulated": {"accumulate_grad_batches": 4},
+        "both": {"devices": 2, "strategy": "ddp_spawn", "use_distributed_sampler": False, "accumulate_grad_batches": 2},
+    }.items():
+        folder = tmp_path / name
+        trainer = make_trainer(logger=CSVLogger(folder, "", ""), callbacks=[SaveWeights(folder)], **options)
+        trainer.fit(SFT(str(tiny_model), lr=3e-3), make_data(batch_size=8))
+        assert_same_weights(torch.load(folder / "weights.pt"), weights(reference), atol=1e-6)
+        with (folder / "metrics.csv").open() as file:
+            losses = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
+        assert losses == pytest.approx(memory.values("train/loss"), abs=1e-5)
+        assert len(losses) == 2
+
+
+class SaveWeights(L.Callback):
+    """Leaves the trained weights behind, where the parent of spawned ranks finds them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: SFT) -> None:  # type: ignore[override]
+        if trainer.is_global_zero:
+            self.folder.mkdir(exist_ok=True)
+            torch.save(weights(pl_module), self.folder / "weights.pt")
 
 
 @pytest.mark.parametrize(
@@ -256,7 +302,7 @@ def test_loss_and_rate_are_logged_at_every_step(
     make_trainer(logger=memory).fit(module, make_data())
     assert memory.values("train/lr") == pytest.approx([1e-3, 8.535534e-4, 5e-4, 1.464466e-4], rel=1e-5)
     model = AutoModelForCausalLM.from_pretrained(tiny_model)
-    batch = next(iter(make_data().train_dataloader()))
+    batch = next(iter(make_data(layout="padded").train_dataloader()))
     expected = model(**{name: batch[name] for name in ("input_ids", "attention_mask", "labels")}).loss.item()
     losses = memory.values("train/loss")
     assert len(losses) == 4
