@@ -38,6 +38,8 @@ class Rival:
     """Weighted sum of the scores; none when nothing was scored."""
     finish_reason: str
     """``stop`` or ``length``."""
+    declined: bool
+    """Whether it says that the passages do not answer the question; then it has no score for faithfulness."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,8 @@ class Choice:
     """``best`` or ``tie``."""
     prompt: list[str]
     """Instruction, question and passages, as far as they were kept."""
+    answerable: bool
+    """False where the passages do not answer the question, so that only an answer that declines could be chosen."""
     chosen: Rival
     rivals: list[Rival]
     """The other texts, best first."""
@@ -63,6 +67,8 @@ class _Totals:
 
     parts: dict[str, dict[str, float]]
     """Candidate id → aspect → score."""
+    declined: frozenset[str]
+    """Ids of the candidates that decline."""
     weights: Mapping[str, float]
 
     def of(self, candidate_id: str) -> float | None:
@@ -86,7 +92,8 @@ def choices_of(round_dir: Path, weights: Mapping[str, float] | None = None, *, p
     selected = _read(round_dir / "selected.parquet", ["example_id", "candidate_id", "dataset", "reason"])
     if candidates is None or selected is None:
         return []
-    totals = _Totals(parts=_scores(round_dir / "verdicts.parquet"), weights=weights or _WEIGHTS)
+    verdicts = round_dir / "verdicts.parquet"
+    totals = _Totals(parts=_scores(verdicts), declined=_declined(verdicts), weights=weights or _WEIGHTS)
     spreads = _spreads(candidates, totals)
     by_dataset: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in selected.to_pylist():
@@ -112,13 +119,13 @@ def _with_texts(round_dir: Path, chosen: Sequence[Mapping[str, Any]], totals: _T
     for row in texts.to_pylist():
         by_example[row["example_id"]].append(row)
     choices = [
-        _choice(row, by_example[row["example_id"]], prompts.get(row["example_id"], []), totals) for row in chosen
+        _choice(row, by_example[row["example_id"]], prompts.get(row["example_id"], {}), totals) for row in chosen
     ]
     return [choice for choice in choices if choice]
 
 
 def _choice(
-    row: Mapping[str, Any], judged: Sequence[Mapping[str, Any]], prompt: list[str], totals: _Totals
+    row: Mapping[str, Any], judged: Sequence[Mapping[str, Any]], prompt: Mapping[str, Any], totals: _Totals
 ) -> Choice | None:
     """One prompt; None when the chosen candidate is not among those drawn."""
     drawn = [entry for entry in judged if entry["procedure"] != _REFERENCE]
@@ -133,8 +140,9 @@ def _choice(
     chosen, *rivals = distinct.values()
     rivals.sort(key=lambda rival: -1.0 if rival.total is None else rival.total, reverse=True)
     return Choice(
-        example_id=row["example_id"], dataset=row["dataset"], reason=row["reason"], prompt=prompt, chosen=chosen,
-        rivals=rivals, reference=_rival(own, totals) if own else None,
+        example_id=row["example_id"], dataset=row["dataset"], reason=row["reason"], prompt=_texts(prompt),
+        answerable=prompt.get("answerable", True), chosen=chosen, rivals=rivals,
+        reference=_rival(own, totals) if own else None,
     )  # fmt: skip
 
 
@@ -143,7 +151,7 @@ def _rival(entry: Mapping[str, Any], totals: _Totals) -> Rival:
     identity = entry["candidate_id"]
     return Rival(
         text=_cut(entry["text"]), labels=[], scores=totals.parts.get(identity, {}), total=totals.of(identity),
-        finish_reason=entry["finish_reason"],
+        finish_reason=entry["finish_reason"], declined=identity in totals.declined,
     )  # fmt: skip
 
 
@@ -159,6 +167,12 @@ def _scores(path: Path) -> dict[str, dict[str, float]]:
     return dict(parts)
 
 
+def _declined(path: Path) -> frozenset[str]:
+    """Ids of the candidates on which a judge's word is that they decline."""
+    verdicts = _read(path, ["candidate_id"], ("status", "=", str(Status.DECLINED)))
+    return frozenset(verdicts.column("candidate_id").to_pylist() if verdicts is not None else ())
+
+
 def _spreads(candidates: pa.Table, totals: _Totals) -> dict[str, float]:
     """Example id → difference of its best and worst scored candidate."""
     scores: dict[str, list[float]] = defaultdict(list)
@@ -170,16 +184,17 @@ def _spreads(candidates: pa.Table, totals: _Totals) -> dict[str, float]:
     return {example: max(entries) - min(entries) for example, entries in scores.items()}
 
 
-def _prompts(path: Path, wanted: tuple[str, str, Any]) -> dict[str, list[str]]:
-    """Example id → the parts of its prompt, from the example that the round kept as JSON."""
+def _prompts(path: Path, wanted: tuple[str, str, Any]) -> dict[str, dict[str, Any]]:
+    """Example id → the fields of the example, which the round kept as JSON."""
     table = _read(path, ["example_id", "example"], wanted)
-    prompts: dict[str, list[str]] = {}
-    for row in table.to_pylist() if table is not None else []:
-        example = json.loads(row["example"])
-        parts = [example.get(field) for field in _PROMPT_FIELDS]
-        flat = [text for part in parts for text in (part if isinstance(part, list) else [part])]
-        prompts[row["example_id"]] = [_cut(text) for text in flat if text]
-    return prompts
+    return {row["example_id"]: json.loads(row["example"]) for row in (table.to_pylist() if table is not None else ())}
+
+
+def _texts(prompt: Mapping[str, Any]) -> list[str]:
+    """The parts of a prompt."""
+    parts = [prompt.get(field) for field in _PROMPT_FIELDS]
+    flat = [text for part in parts for text in (part if isinstance(part, list) else [part])]
+    return [_cut(text) for text in flat if text]
 
 
 def _read(path: Path, columns: list[str], wanted: tuple[str, str, Any] | None = None) -> pa.Table | None:

@@ -21,7 +21,7 @@ from reset_pl.evaluation.examples import Choice, choices_of
 from reset_pl.evaluation.plane import plane_of
 from reset_pl.evaluation.results import Round, Run, Stage, read_run
 from reset_pl.evaluation.round_summary import COUNTS, SCORES, summary_of
-from reset_pl.evaluation.table import RATES, Column, columns_of, short_names
+from reset_pl.evaluation.table import Column, columns_of, short_names, shown_rates
 from reset_pl.files import committed
 
 __all__ = ["write_report"]
@@ -39,6 +39,10 @@ class SetChange:
     """Faithfulness, or instruction following where that is what the set measures."""
     task: Change | None
     length: Change | None
+    declined: Change | None
+    """Share of the questions that their passages answer and the model declined."""
+    declined_unanswerable: Change | None
+    """The same of the questions that their passages do not answer."""
 
 
 def write_report(run_dir: Path) -> Path:
@@ -89,7 +93,7 @@ def _content(run: Run) -> dict[str, Any]:
         "rounds": [summary_of(entry) for entry in run.rounds],
         "count_keys": COUNTS,
         "score_keys": SCORES,
-        "rates": RATES,
+        "rates": shown_rates(run.rounds),
         "examples_round": last_complete,
         "examples": _examples(last_complete),
         "config": run.config,
@@ -119,6 +123,7 @@ def _stages_content(run: Run) -> dict[str, Any]:
         "plane_narrow": plane_of(run.stages, width=380, height=400),
         "stages": run.stages,
         "columns": columns,
+        "has_declines": any(stage.has_declines for stage in (before, after) if stage),
         "groups": [(group, len(list(members))) for group, members in groupby(columns, lambda column: column.group)],
         "best": [_best(column, run.stages) for column in columns],
         "faithful": [entry for entry in sets if after.datasets[entry.name].is_context_dependent],
@@ -138,6 +143,8 @@ def _set_changes(before: Stage | None, after: Stage) -> list[SetChange]:
             main=change_of(before, after, name, "faithfulness" if entry.is_context_dependent else "instruction"),
             task=change_of(before, after, name, "task"),
             length=change_of(before, after, name, "length"),
+            declined=change_of(before, after, name, "declined"),
+            declined_unanswerable=change_of(before, after, name, "declined_unanswerable"),
         )
         for name, entry in sorted(after.datasets.items(), key=lambda item: not item[1].seen)
     ]
@@ -146,7 +153,8 @@ def _set_changes(before: Stage | None, after: Stage) -> list[SetChange]:
 def _best(column: Column, stages: Sequence[Stage]) -> str | None:
     """The column's best score as it is printed, so that equal prints are set bold alike; None for a single stage."""
     values = [value.mean for stage in stages if (value := column.value(stage))]
-    return numbers.score(max(values)) if len(values) > 1 else None
+    best = min if column.score == "declined" else max  # a question that the passages answer had better be answered
+    return numbers.score(best(values)) if len(values) > 1 else None
 
 
 def _examples(entry: Round | None) -> list[tuple[str, list[Choice]]]:

@@ -70,6 +70,12 @@ class Stage:
         return [name for name in names if name != "raw"]
 
     @property
+    def has_declines(self) -> bool:
+        """Whether an answer declined, or a question was there that should be."""
+        declined = self.macro.get("declined")
+        return "declined_unanswerable" in self.macro or (declined is not None and declined.mean > 0)
+
+    @property
     def label(self) -> str:
         """The stage as a reader calls it.
 
@@ -125,6 +131,12 @@ class Round:
         """The data set → name → number under a key of the manifest."""
         entries = self.manifest.get(key)
         return {name: _numbers(entry) for name, entry in entries.items()} if isinstance(entries, Mapping) else {}
+
+    @property
+    def has_declines(self) -> bool:
+        """Whether a candidate declined, or a prompt was there that should be."""
+        rates = self.numbers("rates")
+        return rates.get("declined_unanswerable") is not None or bool(rates.get("declined"))
 
     @property
     def judges(self) -> list[str]:

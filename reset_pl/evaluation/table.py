@@ -1,13 +1,14 @@
 """Table 4 of the paper from a run's stages, and a table of its rounds, as plain text.
 
 One row a stage; columns as in the paper: faithfulness of each context-dependent test set, abstractive ones (summaries
-among them) and extractive ones with their averages, then instruction following and task score.
+among them) and extractive ones with their averages, then instruction following and task score, and where there are
+any, declines.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,16 @@ from reset_pl.evaluation.intervals import Interval
 from reset_pl.evaluation.results import DatasetScores, Round, Stage, read_run
 from reset_pl.records import Objective
 
-__all__ = ["RATES", "Column", "columns_of", "format_rounds", "format_table", "print_tables", "short_names"]
+__all__ = [
+    "RATES",
+    "Column",
+    "columns_of",
+    "format_rounds",
+    "format_table",
+    "print_tables",
+    "short_names",
+    "shown_rates",
+]
 
 _GROUPS = {
     "abstractive": (Objective.SUMMARIZATION, Objective.ABSTRACTIVE_QA),
@@ -33,8 +43,12 @@ RATES = {
     "truncated": "truncated",
     "abstained": "abstained",
     "failed": "failed",
+    "declined": "declined",
+    "declined_unanswerable": "declined (unanswerable)",
 }
 """Rate of a round → its heading, in the order shown."""
+_DECLINED = {"declined": "answerable", "declined_unanswerable": "unanswerable"}
+"""Share of questions that were declined → its heading."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +96,8 @@ def columns_of(stages: Sequence[Stage], *, splits: bool = True) -> list[Column]:
     columns += [Column(group="all sets", heading=name, score=f"faithfulness_{name}") for name in held_out]
     columns.append(Column(group="", heading="IF", score="instruction"))
     columns.append(Column(group="", heading="task", score="task"))
+    if any(stage.has_declines for stage in stages):
+        columns += [Column(group="declined", heading=heading, score=key) for key, heading in _DECLINED.items()]
     return [column for column in columns if any(column.value(stage) for stage in stages)]
 
 
@@ -119,6 +135,8 @@ def format_table(stages: Sequence[Stage], *, width: int = 118) -> str:
     legend = ["faithfulness by data set; IF: instruction following"]
     if any(column.unseen for column in columns):
         legend.append("* unseen in training")
+    if any(column.score in _DECLINED for column in columns):
+        legend.append("declined: share of questions, by whether the passages answer them")
     if any("±" in line for line in lines):
         legend.append("±: half of the 95% interval")
     return "\n".join([*lines, "", "; ".join(legend)]) + "\n"
@@ -126,7 +144,15 @@ def format_table(stages: Sequence[Stage], *, width: int = 118) -> str:
 
 def format_rounds(rounds: Sequence[Round]) -> str:
     """Each round as a small table: per data set how much was drawn and kept, and how often judging could not decide."""
-    return "\n".join("\n".join(_round_lines(entry)) + "\n" for entry in rounds)
+    rates = shown_rates(rounds)
+    return "\n".join("\n".join(_round_lines(entry, rates)) + "\n" for entry in rounds)
+
+
+def shown_rates(rounds: Sequence[Round]) -> dict[str, str]:
+    """Rate → its heading, as in ``RATES``; those of declines only where a round has some to tell of."""
+    if any(entry.has_declines for entry in rounds):
+        return RATES
+    return {key: heading for key, heading in RATES.items() if key not in _DECLINED}
 
 
 def print_tables(run_dir: Path, stream: TextIO | None = None) -> None:
@@ -184,18 +210,18 @@ def _cell(column: Column, stage: Stage, intervals: bool) -> str:
     if value is None:
         return numbers.MISSING
     text = numbers.score(value.mean)
-    if not intervals or column.dataset is not None or column.heading in _SPLITS.values():
+    if not intervals or column.dataset is not None or column.score in {**_SPLITS, **_DECLINED}:
         return text
     return f"{text} ±{numbers.score(value.half_width)}"
 
 
-def _round_lines(entry: Round) -> list[str]:
+def _round_lines(entry: Round, rates: Mapping[str, str]) -> list[str]:
     """A title, the table of data sets, then the mean scores, the seconds and what was left out."""
     datasets = list(
         dict.fromkeys([*entry.numbers_by_dataset("counts_per_dataset"), *entry.numbers_by_dataset("rates_per_dataset")])
     )
-    heading = ["data set", "prompts", "candidates", "selected", *RATES.values()]
-    rows = [_round_row(entry, name) for name in datasets]
+    heading = ["data set", "prompts", "candidates", "selected", *rates.values()]
+    rows = [_round_row(entry, name, rates) for name in datasets]
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     lines = [
         row[0].ljust(widths[0]) + "".join(_GAP + cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))
@@ -206,14 +232,14 @@ def _round_lines(entry: Round) -> list[str]:
     return [title, *table, *_round_notes(entry)]
 
 
-def _round_row(entry: Round, dataset: str) -> list[str]:
+def _round_row(entry: Round, dataset: str, rates: Mapping[str, str]) -> list[str]:
     """One data set's counts and rates."""
     counts = entry.numbers_by_dataset("counts_per_dataset").get(dataset, {})
-    rates = entry.numbers_by_dataset("rates_per_dataset").get(dataset, {})
+    shares = entry.numbers_by_dataset("rates_per_dataset").get(dataset, {})
     return [
         dataset,
         *(numbers.count(counts.get(key)) for key in ("prompts", "candidates", "selected")),
-        *(numbers.share(rates.get(key)) for key in RATES),
+        *(numbers.share(shares.get(key)) for key in rates),
     ]
 
 

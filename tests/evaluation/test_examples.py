@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -53,6 +54,33 @@ def test_text_is_kept_as_it_is_and_cut_when_very_long(round_dir: Path) -> None:
     text = choices_of(round_dir)[0].chosen.text
     assert len(text) < 2000
     assert text.endswith("[1,000,000 characters]")
+
+
+def test_declines_and_open_questions_are_told(round_dir: Path) -> None:
+    choices = choices_of(round_dir)
+    assert all(choice.answerable for choice in choices)
+    assert not any(rival.declined for choice in choices for rival in (choice.chosen, *choice.rivals))
+    wanted = choices[0].example_id
+    rows = pq.read_table(round_dir / "prompts.parquet").to_pylist()
+    for row in rows:
+        fields = json.loads(row["example"])
+        if row["example_id"] == wanted:
+            row["example"] = json.dumps({**fields, "answerable": False})
+        else:
+            del fields["answerable"]  # as in rounds from before there was such a field
+            row["example"] = json.dumps(fields)
+    pq.write_table(pa.Table.from_pylist(rows), round_dir / "prompts.parquet")
+    verdicts = pq.read_table(round_dir / "verdicts.parquet").to_pylist()
+    declining = f"0/{wanted}/temperature/0"
+    for row in verdicts:
+        if row["candidate_id"] == declining and row["judge"] == "summac":
+            row |= {"status": "declined", "score": None}
+    pq.write_table(pa.Table.from_pylist(verdicts), round_dir / "verdicts.parquet")
+    again = choices_of(round_dir, per_dataset=9)
+    assert {choice.example_id for choice in again if not choice.answerable} == {wanted}
+    declined = [rival for choice in again for rival in (choice.chosen, *choice.rivals) if rival.declined]
+    assert len(declined) == 1
+    assert "faithfulness" not in declined[0].scores
 
 
 @pytest.mark.parametrize("name", ["candidates", "selected"])

@@ -77,6 +77,33 @@ def test_the_whole_report_is_one_static_well_formed_file(run_dir: Path) -> None:
     assert list(run_dir.glob("*.tmp")) == []
 
 
+def _set_declines(run_dir: Path, declined: float, unanswerable: float | None) -> None:
+    """Write the shares into every stage's question sets and averages."""
+
+    def score(mean: float | None) -> dict[str, float] | None:
+        return None if mean is None else {"mean": mean, "low": mean, "high": mean}
+
+    for path in run_dir.glob("evaluation/*.json"):
+        content = json.loads(path.read_text())
+        shares = {"declined": score(declined), "declined_unanswerable": score(unanswerable)}
+        content["macro"] |= shares
+        for entry in content["datasets"].values():
+            entry |= shares if entry["group"].endswith("_qa") else dict.fromkeys(shares)
+        path.write_text(json.dumps(content))
+
+
+def test_declines_are_shown_where_there_are_any(run_dir: Path) -> None:
+    before = write_report(run_dir).read_text()
+    assert "declin" not in before.lower()
+    _set_declines(run_dir, 0.0, None)
+    assert write_report(run_dir).read_text() == before
+    _set_declines(run_dir, 0.0625, 0.9375)
+    text = " ".join(_page(run_dir).text)
+    assert "Task score, length and declines" in text
+    assert "declined, unanswerable" in text
+    assert text.count(".94") >= 4 * 2  # each of the four question sets, before and after
+
+
 def test_it_says_what_the_run_achieved(run_dir: Path) -> None:
     page = _page(run_dir)
     text = " ".join(page.text)

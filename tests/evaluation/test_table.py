@@ -77,6 +77,59 @@ def test_no_stage_is_said_and_not_raised() -> None:
     assert format_table([]) == "no stage evaluated yet\n"
 
 
+def _with_declines(name: str, declined: float | None, unanswerable: float | None) -> Stage:
+    shares = {"declined": declined, "declined_unanswerable": unanswerable}
+    return Stage.from_json(
+        {
+            "stage": name,
+            "macro": {
+                "instruction": _score(0.7),
+                **{key: None if share is None else _score(share) for key, share in shares.items()},
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("declined", "unanswerable", "headings"),
+    [
+        (None, None, []),
+        (0.0, None, []),
+        (0.1, None, ["answerable"]),
+        (0.0, 0.0, ["answerable", "unanswerable"]),
+        (0.1, 0.8, ["answerable", "unanswerable"]),
+    ],
+)
+def test_declines_have_columns_where_there_are_any(
+    declined: float | None, unanswerable: float | None, headings: list[str]
+) -> None:
+    stages = [_with_declines("mtl", 0.0 if declined is not None else None, None)]
+    stages.append(_with_declines("round-000", declined, unanswerable))
+    assert [column.heading for column in columns_of(stages) if column.group == "declined"] == headings
+    text = format_table(stages)
+    assert ("declined" in text) == bool(headings)
+    if unanswerable == 0.8:
+        assert text.splitlines()[4].split()[-2:] == [".10", ".80"]
+
+
+def test_rates_of_declines_have_columns_where_there_are_any(run_dir: Path) -> None:
+    assert "declined" not in format_rounds(read_run(run_dir).rounds)  # manifests from before there were such rates
+    manifest = run_dir / "rounds" / "round-001" / "manifest.json"
+    content = json.loads(manifest.read_text())
+
+    def set_rates(declined: float | None, unanswerable: float | None) -> str:
+        rates = {"declined": declined, "declined_unanswerable": unanswerable}
+        content["rates"] |= rates
+        content["rates_per_dataset"]["mini_nq"] |= rates
+        manifest.write_text(json.dumps(content))
+        return format_rounds(read_run(run_dir).rounds)
+
+    assert "declined" not in set_rates(0.0, None)
+    lines = [line for line in set_rates(0.12, 0.5).splitlines() if line.startswith(("data set", "mini_nq"))]
+    assert lines[2].endswith("declined  declined (unanswerable)")
+    assert [line.split()[-2:] for line in lines[1::2]] == [["–", "–"], ["12%", "50%"]]
+
+
 def test_rounds_list_counts_rates_and_what_was_left_out(run_dir: Path) -> None:
     text = format_rounds(read_run(run_dir).rounds)
     row = next(line for line in text.splitlines() if line.startswith("mini_nq"))
