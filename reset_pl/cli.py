@@ -17,7 +17,7 @@ from reset_pl.data.curated import CuratedSource
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS
-from reset_pl.data.sources import JsonlSource
+from reset_pl.data.sources import JsonlSource, ParquetSource
 from reset_pl.errors import InputError
 from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge
 from reset_pl.judging.task import ExactMatchJudge, RougeJudge
@@ -37,7 +37,7 @@ from reset_pl.tuning.sft import SFT
 
 SHORT_NAMES = (
     *(SFT, MTL, ContinuedTuning),
-    *(JsonlSource, CuratedSource, MiniSource, PreparedSource),
+    *(JsonlSource, ParquetSource, CuratedSource, MiniSource, PreparedSource),
     *PUBLISHED_SETS,
     *(HFSampler, DecodingPlan, WeightedSelector, RandomSelector, ReferenceSelector),
     *(VerifiableInstructionJudge, SpanCoverageJudge, SummacJudge, ExactMatchJudge, RougeJudge, OracleJudge),

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from reset_pl.data.prompts import TASK_INSTRUCTIONS
 from reset_pl.errors import InputError
-from reset_pl.records import Constraint, Example, Objective, stable_hash
+from reset_pl.records import NOT_IN_PASSAGES, Constraint, Example, Objective, stable_hash
 
-_FIELDS = {"id", "objective", "instruction", "question", "passages", "response", "references", "constraints"}
+MAX_LINE = 10_000_000
+"""Bytes; a longer line is no row but a file without line breaks, and is not read to its end."""
+
+BATCH = 1000
+"""Rows of a Parquet file that are Python objects at a time."""
+
+_FIELDS = {
+    *("id", "objective", "instruction", "question", "passages"),
+    *("answerable", "response", "references", "constraints"),
+}
 
 
 class Source(Protocol):
@@ -20,15 +33,15 @@ class Source(Protocol):
     name: str
 
     def load(self) -> Sequence[Example]:
-        """All examples, in a fixed order."""
+        """All examples, in a fixed order. The command line takes a class only if it is annotated just so."""
         ...
 
 
-class JsonlSource(Source):
-    """A user's own data: one JSON object a line (the format is documented in ``docs/own-data.md``).
+class FileSource(Source):
+    """A user's own data in one file, one example a row (the format is documented in ``docs/own-data.md``).
 
     Args:
-        path: The file, one example a line.
+        path: The file.
         dataset: Name of the data set; the file's name without its ending when not given.
         objective: What rows without their own ``objective`` ask for.
         limit: Read only this many examples, at least 1, from the start of the file.
@@ -36,6 +49,9 @@ class JsonlSource(Source):
     Raises:
         InputError: ``limit`` is below 1.
     """
+
+    form: ClassVar[str]
+    unit: ClassVar[str]
 
     def __init__(
         self,
@@ -51,39 +67,76 @@ class JsonlSource(Source):
         self.objective = None if objective is None else Objective(objective)
         self.limit = limit
 
-    def load(self) -> list[Example]:
+    def load(self) -> Sequence[Example]:
         """Read and check the whole file.
 
         Raises:
-            InputError: The file is missing or empty, a line is malformed, or an id occurs twice.
+            InputError: The file is missing, empty or of another form, a row is malformed, or an id occurs twice.
         """
         if not self.path.is_file():
-            raise InputError(f"expected a JSONL file at {self.path}, but there is none: mend the path of {self.name!r}")
+            raise InputError(
+                f"expected a {self.form} file at {self.path}, but there is none: mend the path of {self.name!r}"
+            )
         examples: list[Example] = []
-        lines_by_id: dict[str, int] = {}
-        for number, line in self._lines():
+        numbers: dict[str, int] = {}
+        for number, row in itertools.islice(self._rows(), self.limit):
             where = f"{self.path}:{number}"
-            example = parse_row(_load_json(line, where), self.name, self.objective, where)
-            if example.id in lines_by_id:
+            example = parse_row(row, self.name, self.objective, where)
+            if example.id in numbers:
                 raise InputError(
-                    f"{where}: the id {example.id!r} stands on line {lines_by_id[example.id]} too; ids must be unique "
-                    "(rows without an id get one from their content, so a repeated row counts as well)"
+                    f"{where}: the id {example.id!r} stands on {self.unit} {numbers[example.id]} too; ids must be "
+                    "unique (rows without an id get one from their content, so a repeated row counts as well)"
                 )
-            lines_by_id[example.id] = number
+            numbers[example.id] = number
             examples.append(example)
         if not examples:
             raise InputError(f"expected at least one example in {self.path}, but the file holds none")
         return examples
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
+    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        raise NotImplementedError
+
+
+class JsonlSource(FileSource):
+    """Rows of a JSONL file: one JSON object a line, UTF-8. See ``FileSource``."""
+
+    form, unit = "JSONL", "line"
+
+    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
         with self.path.open("rb") as file:
-            read = 0
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    read += 1
-                    yield number, line
-                if self.limit is not None and read >= self.limit:
+            for number in itertools.count(1):
+                line = file.readline(MAX_LINE + 1)
+                where = f"{self.path}:{number}"
+                if len(line) > MAX_LINE:
+                    raise InputError(
+                        f"{where}: expected a line of at most {MAX_LINE // 10**6} MB, but got a longer one: one JSON "
+                        "object a line, not one list in all; shorten its passages"
+                    )
+                if not line:
                     return
+                if line.strip():
+                    yield number, _load_json(line, where)
+
+
+class ParquetSource(FileSource):
+    """Rows of a Parquet file, whose columns are the fields. See ``FileSource``."""
+
+    form, unit = "Parquet", "row"
+
+    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        number = 0
+        try:
+            for batch in pq.ParquetFile(self.path).iter_batches(BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{self.path}: expected text in UTF-8, but got {error} in a row after {number}: save the texts as UTF-8"
+            ) from error
+        except (pa.ArrowException, OSError) as error:
+            said = str(error).splitlines()[0]
+            raise InputError(f"expected a Parquet file at {self.path}, but it does not read: {said}") from error
 
 
 def _load_json(line: bytes, where: str) -> dict[str, Any]:
@@ -104,7 +157,7 @@ def parse_row(row: dict[str, Any], dataset: str, objective: Objective | None, wh
     """One row of a user's file as an example.
 
     Args:
-        row: The JSON object.
+        row: The JSON object, or the row of the table.
         dataset: Name of the data set, and first part of the id.
         objective: Used when the row has no objective of its own.
         where: File and line, for messages.
@@ -128,8 +181,7 @@ def parse_row(row: dict[str, Any], dataset: str, objective: Objective | None, wh
     passages = _texts(row, "passages", where)
     if parsed.is_context_dependent and not passages:
         raise InputError(f"{where}: expected non-empty 'passages' (a list of texts) for the objective '{parsed}'")
-    response = _text(row, "response", where)
-    references = _texts(row, "references", where)
+    answerable, response, references = _answers(row, parsed, where)
     key = row.get("id")
     if key is None:
         key = f"{stable_hash(parsed, instruction, question, *passages):016x}"
@@ -145,7 +197,29 @@ def parse_row(row: dict[str, Any], dataset: str, objective: Objective | None, wh
         response=response if response is not None else (references[0] if references else None),
         references=references or ((response,) if response is not None else ()),
         constraints=_constraints(row, where),
+        answerable=answerable,
     )
+
+
+def _answers(row: dict[str, Any], objective: Objective, where: str) -> tuple[bool, str | None, tuple[str, ...]]:
+    """Whether there is an answer, the response, the references."""
+    response, references = _text(row, "response", where), _texts(row, "references", where)
+    answerable = True if row.get("answerable") is None else row["answerable"]
+    if not isinstance(answerable, bool):
+        raise InputError(f"{where}: expected 'answerable' to be true, false or absent, but got {answerable!r}")
+    if answerable:
+        return answerable, response, references
+    if objective not in (Objective.EXTRACTIVE_QA, Objective.ABSTRACTIVE_QA):
+        raise InputError(
+            f"{where}: expected a question where 'answerable' is false, but got the objective '{objective}'"
+        )
+    for text in (response, *references):
+        if text not in (None, NOT_IN_PASSAGES):
+            raise InputError(
+                f"{where}: expected the response {NOT_IN_PASSAGES!r}, or none, where 'answerable' is false, but got "
+                f"{str(text)[:80]!r}"
+            )
+    return answerable, NOT_IN_PASSAGES, (NOT_IN_PASSAGES,)
 
 
 def _objective(value: Any, where: str) -> Objective:
@@ -180,9 +254,14 @@ def _texts(row: dict[str, Any], field: str, where: str) -> tuple[str, ...]:
 def _constraints(row: dict[str, Any], where: str) -> tuple[Constraint, ...]:
     constraints: Sequence[Any] = row.get("constraints") or ()
     try:
-        return tuple(Constraint(id=str(item["id"]), kwargs=dict(item.get("kwargs") or {})) for item in constraints)
+        return tuple(Constraint(id=str(item["id"]), kwargs=_given(item.get("kwargs"))) for item in constraints)
     except (TypeError, KeyError, AttributeError, ValueError):
         raise InputError(
             f"{where}: expected 'constraints' to be a list of objects with 'id' and 'kwargs' (IFEval names), "
             f"but got {str(constraints)[:80]!r}"
         ) from None
+
+
+def _given(kwargs: Any) -> dict[str, Any]:
+    """Null arguments are left out: a Parquet file has every argument in every row."""
+    return {name: value for name, value in dict(kwargs or {}).items() if value is not None}

@@ -1,15 +1,19 @@
 import hashlib
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from reset_pl.data.sources import JsonlSource
+from reset_pl.data import sources
+from reset_pl.data.sources import JsonlSource, ParquetSource
 from reset_pl.errors import InputError
-from reset_pl.records import Constraint, Example, Objective
+from reset_pl.records import NOT_IN_PASSAGES, Constraint, Example, Objective
 
 Write = Callable[..., Path]
 
@@ -55,6 +59,20 @@ BAD_ROWS: list[tuple[str, dict[str, Any] | str, str]] = [
     ("an empty id", {**GOOD, "id": " "}, "non-empty 'id'"),
     ("a constraint without id", {**GOOD, "constraints": [{"kwargs": {}}]}, "'constraints' to be a list of objects"),
     ("constraints that are a text", {**GOOD, "constraints": "no_comma"}, "'constraints' to be a list of objects"),
+    ("answerable that is a text", {**QA, "answerable": "no"}, "'answerable' to be true, false or absent, but got 'no'"),
+    ("answerable that is a number", {**QA, "answerable": 0}, "'answerable' to be true, false or absent, but got 0"),
+    ("an unanswerable instruction", {**GOOD, "answerable": False}, "expected a question where 'answerable' is false"),
+    (
+        "an unanswerable question with a response",
+        {**QA, "answerable": False, "response": "Ada"},
+        "expected the response 'The passages do not answer the question.', or none, where 'answerable' is false, but "
+        "got 'Ada'",
+    ),
+    (
+        "an unanswerable question with references",
+        {**QA, "answerable": False, "references": [NOT_IN_PASSAGES, "Ada"]},
+        "where 'answerable' is false, but got 'Ada'",
+    ),
     ("constraints that are a number", {**GOOD, "constraints": 3}, "'constraints' to be a list of objects"),
 ]
 
@@ -161,6 +179,110 @@ def test_response_and_references_stand_in_for_each_other(write_rows: Write) -> N
     assert only_response.references == ("Red.",)
 
 
+@pytest.mark.parametrize(
+    "answers", [{}, {"response": NOT_IN_PASSAGES}, {"references": [NOT_IN_PASSAGES]}, {"response": None}]
+)
+def test_an_unanswerable_question(write_rows: Write, answers: dict[str, Any]) -> None:
+    (example,) = JsonlSource(str(write_rows({**QA, "answerable": False, **answers}))).load()
+    assert not example.answerable
+    assert (example.response, example.references) == (NOT_IN_PASSAGES, (NOT_IN_PASSAGES,))
+
+
+@pytest.mark.parametrize("answerable", [True, None])
+def test_rows_are_answerable_unless_they_say_otherwise(write_rows: Write, answerable: bool | None) -> None:
+    (example,) = JsonlSource(str(write_rows({**QA, "answerable": answerable}))).load()
+    assert example.answerable
+    assert (example.response, example.references) == (None, ())
+
+
+def test_a_line_that_is_too_long_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    with path.open("wb") as file:
+        file.write(json.dumps(GOOD).encode() + b"\n[")
+        file.truncate(4_000_000_000)  # sparse: reading it all would take 4 GB
+    tracemalloc.start()
+    with pytest.raises(InputError) as error:
+        JsonlSource(str(path)).load()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert str(error.value).startswith(f"{path}:2: expected a line of at most 10 MB, but got a longer one")
+    assert "\n" not in str(error.value)
+    assert peak < 100_000_000
+
+
+def test_the_longest_line(write_rows: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_rows(GOOD, {**GOOD, "id": "b"})
+    longest = max(map(len, path.read_bytes().splitlines(keepends=True)))
+    monkeypatch.setattr(sources, "MAX_LINE", longest)
+    assert len(JsonlSource(str(path)).load()) == 2
+    monkeypatch.setattr(sources, "MAX_LINE", longest - 1)
+    with pytest.raises(InputError, match=r"own\.jsonl:1: expected a line of at most"):
+        JsonlSource(str(path)).load()
+
+
+PARQUET_ROWS = [
+    {"id": 12, **QA, "references": ["Ada"]},
+    {"id": 13, **QA, "answerable": False},
+    {"id": 14, "objective": "summarization", "passages": ["It rained.", "It poured."], "response": "Rain."},
+    {
+        "id": 15,
+        **without(GOOD, "id"),
+        "constraints": [{"id": "a:b", "kwargs": {"n": 2}}, {"id": "c:d", "kwargs": {"word": "x"}}],
+    },
+]
+
+
+def write_parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
+    names = dict.fromkeys(name for row in rows for name in row)
+    pq.write_table(pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows]), path)
+    return path
+
+
+def test_parquet_reads_as_jsonl_does(write_rows: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "BATCH", 3)
+    path = write_parquet(tmp_path / "own.parquet", PARQUET_ROWS)
+    examples = ParquetSource(str(path)).load()
+    assert examples == JsonlSource(str(write_rows(*PARQUET_ROWS))).load()
+    assert [example.id for example in ParquetSource(str(path), dataset="mine", limit=2).load()] == [
+        "mine/12",
+        "mine/13",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([QA, {**QA, "passages": []}], ":2: expected non-empty 'passages'"),
+        ([{**QA, "answer": "Ada"}], ":1: unknown field 'answer'; expected some of answerable, "),
+        ([QA, QA], ":2: the id .* stands on row 1 too"),
+    ],
+)
+def test_bad_rows_of_parquet_are_named_by_their_number(tmp_path: Path, rows: Any, message: str) -> None:
+    path = write_parquet(tmp_path / "own.parquet", rows)
+    with pytest.raises(InputError, match=message):
+        ParquetSource(str(path)).load()
+
+
+def test_a_file_that_is_not_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "own.parquet"
+    with pytest.raises(InputError, match=r"expected a Parquet file at .*own\.parquet, but there is none"):
+        ParquetSource(str(path)).load()
+    path.write_text("PAR2 " * 100)
+    with pytest.raises(InputError, match=r"expected a Parquet file at .*own\.parquet, but it does not read: ") as error:
+        ParquetSource(str(path)).load()
+    assert "\n" not in str(error.value)
+    pq.write_table(pa.table({"instruction": pa.array([], pa.string())}), path)
+    with pytest.raises(InputError, match=r"at least one example in .*own\.parquet"):
+        ParquetSource(str(path)).load()
+
+
+def test_parquet_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "latin.parquet"
+    pq.write_table(pa.table({"instruction": pa.array(["Café".encode("latin-1")]).view(pa.string())}), path)
+    with pytest.raises(InputError, match=r"latin\.parquet: expected text in UTF-8, but got .* in a row after 0"):
+        ParquetSource(str(path)).load()
+
+
 def content_hash(*parts: str) -> str:
     digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
     return f"{int.from_bytes(digest[:8], 'big') >> 1:016x}"
@@ -184,7 +306,13 @@ def test_the_documented_rows_are_read(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(rows))
     examples = JsonlSource(str(path)).load()
-    assert [example.objective for example in examples] == ["extractive_qa", "summarization", "instruction"]
+    assert [example.objective for example in examples] == [
+        "extractive_qa",
+        "extractive_qa",
+        "summarization",
+        "instruction",
+    ]
+    assert [example.answerable for example in examples] == [True, False, True, True]
     assert all(example.response and example.references for example in examples)
 
 
