@@ -17,6 +17,7 @@ RESET {__version__}: rejection sampling for continued self-instruction tuning (a
 commands:
   fit       tune a model, with RESET rounds in the loop: --config configs/mini/reset.yaml
   validate  loss of a checkpoint on the validation sets: --config … --ckpt_path …
+  prepare   read, filter and check data sets once, for PreparedSource: --config configs/data/paper.yaml [--data_dir DIR]
   preview   show what the model reads, with the loss mask: --config … [--rows 2] [--html FILE]
   report    write a run's report.html: report RUN_DIRECTORY
 
@@ -46,6 +47,10 @@ def _run(arguments: list[str]) -> int:
         from reset_pl.cli import run_lightning
 
         return run_lightning()
+    if command == "prepare":
+        from reset_pl.preparation.command import main as prepare
+
+        return prepare(rest)
     if command == "preview":
         from reset_pl.preview.command import run_preview
 
@@ -59,7 +64,8 @@ def _run(arguments: list[str]) -> int:
         print(f"report: {write_report(Path(rest[0]))}")  # noqa: T201
         return 0
     raise InputError(
-        f"expected a command (fit, validate, preview or report), but got {command!r}; see python -m reset_pl --help"
+        f"expected a command (fit, validate, prepare, preview or report), but got {command!r}; "
+        "see python -m reset_pl --help"
     )
 
 

@@ -7,18 +7,18 @@ import logging
 import sys
 import warnings
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from reset_pl.arguments import OneLineErrors, bad_input_behind
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS
 from reset_pl.data.sources import JsonlSource, ParquetSource
-from reset_pl.errors import InputError
 from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge
 from reset_pl.judging.task import ExactMatchJudge, RougeJudge
 from reset_pl.judging.verifiable import VerifiableInstructionJudge
@@ -45,12 +45,8 @@ SHORT_NAMES = (
 """Classes that YAML may name without their module: a class has a short name once it has been imported."""
 
 
-class _Parser(LightningArgumentParser):
-    """A parser whose errors are one message and not a page of usage."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise what ``__main__`` prints."""
-        raise InputError(message) from ex
+class _Parser(OneLineErrors, LightningArgumentParser):
+    """Lightning's parser, with our errors."""
 
 
 class ResetCLI(LightningCLI):
@@ -175,14 +171,7 @@ def _command_line(kind: type[ResetCLI], **settings: Any) -> ResetCLI:
             **settings,
         )
     except ValueError as error:
-        raise _bad_input_behind(error) or error from error
-
-
-def _bad_input_behind(error: BaseException | None) -> InputError | None:
-    """What a constructor said of its arguments: jsonargparse buries it under the types that did not match."""
-    while error is not None and not isinstance(error, InputError):
-        error = error.__cause__ or error.__context__
-    return error
+        raise bad_input_behind(error) or error from error
 
 
 def _quieten() -> None:

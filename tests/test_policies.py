@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "provenance": set(),
     "progress": set(),
     "files": {"errors"},
+    "arguments": {"errors"},
     "training_progress": {"progress"},
     "run_directory": {"errors"},
     "metrics": {"records", "errors"},

@@ -1,0 +1,91 @@
+"""How long prompts and responses are: a seeded sample of every set, counted in tokens or words, and a picture."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from reset_pl.data.prompts import render_input
+from reset_pl.preparation.sets import PreparedSet
+from reset_pl.records import stable_hash
+
+SAMPLE = 1000
+"""Rows of a set whose lengths are counted."""
+QUANTILES = (0.5, 0.95, 1.0)
+
+Lengths = dict[str, list[int]]
+"""``prompt`` and ``response`` → one length a row; rows without a response have none."""
+
+
+def lengths_of(prepared: PreparedSet, tokenizer: Any | None, seed: int) -> Lengths:
+    """Lengths of a sample.
+
+    Args:
+        prepared: The set.
+        tokenizer: A transformers tokenizer; words are counted without one.
+        seed: Of the sample.
+
+    Returns:
+        Lengths of instruction and input together (without template) and of the response.
+    """
+    examples = prepared.examples
+    rng = np.random.default_rng(stable_hash(seed, "lengths", prepared.title))
+    rows = np.sort(rng.choice(len(examples), size=min(SAMPLE, len(examples)), replace=False))
+    sample = [examples[int(row)] for row in rows]
+    prompts = ["\n".join(filter(None, [example.instruction, render_input(example)])) for example in sample]
+    responses = [example.response for example in sample if example.response is not None]
+    return {"prompt": _count(prompts, tokenizer), "response": _count(responses, tokenizer)}
+
+
+def _count(texts: list[str], tokenizer: Any | None) -> list[int]:
+    if tokenizer is None or not texts:
+        return [len(text.split()) for text in texts]
+    return [len(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]
+
+
+def quantiles(lengths: Sequence[int]) -> list[int] | None:
+    """Median, 95% quantile and maximum; none without lengths."""
+    return [round(float(value)) for value in np.quantile(lengths, QUANTILES)] if lengths else None
+
+
+def picture(lengths: Mapping[str, Lengths], unit: str, ink: str, fill: str) -> str:
+    """Histograms of all sets, one below the other, as the address of an SVG.
+
+    Args:
+        lengths: Title of a set → its lengths.
+        unit: ``tokens`` or ``words``, for the axis.
+        ink: Colour of text and axes.
+        fill: Colour of the bars.
+
+    Returns:
+        A ``data:`` address.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    longest = max((max(values) for own in lengths.values() for values in own.values() if values), default=1)
+    edges = np.geomspace(1, max(longest, 10) * 1.05, 33)
+    with rc_context({"font.family": "sans-serif", "font.size": 12, "svg.fonttype": "none", "svg.hashsalt": "reset_pl"}):
+        figure = Figure(figsize=(5.6, 0.62 * len(lengths) + 1), layout="constrained")
+        figure.patch.set_alpha(0)
+        grid = figure.subplots(len(lengths), 2, sharex=True, squeeze=False)
+        for row, (title, own) in zip(grid, lengths.items(), strict=True):
+            row[0].set_ylabel(title, rotation=0, ha="right", va="center", color=ink)
+            for axis, values in zip(row, own.values(), strict=True):
+                axis.hist(np.clip(values, 1, None), bins=edges, color=fill)
+                axis.set(xscale="log", yticks=[], xlim=(1, edges[-1]))
+                axis.patch.set_alpha(0)
+                axis.spines[["left", "right", "top"]].set_visible(False)
+                axis.spines["bottom"].set_color(ink)
+                axis.tick_params(colors=ink, which="both", length=2)
+                axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        for axis, name in zip(grid[0], ("prompt", "response"), strict=True):
+            axis.set_title(name, color=ink)
+        figure.supxlabel(f"{unit} (logarithmic)", color=ink)
+        file = BytesIO()
+        figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
+    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
