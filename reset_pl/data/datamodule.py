@@ -161,8 +161,15 @@ class ResetDataModule(L.LightningDataModule):
         if not self.examples("train"):
             raise InputError("expected at least one training set in data.train, but got none")
         tables = {name: self._encoded("train", name) for name in self.examples("train")}
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        return self._loader(tables, self.mixture, stable_hash(self.seed, "mixture", epoch))
+        return self._loader(tables, self.mixture, stable_hash(self.seed, "mixture", self._epoch()))
+
+    def _epoch(self) -> int:
+        """The epoch whose order is read: each has its own where Lightning asks for a loader at each.
+
+        A restart asks in the middle of an epoch, and must get the order that the epoch began with.
+        """
+        every = self.trainer.reload_dataloaders_every_n_epochs if self.trainer else 0
+        return self.trainer.current_epoch // every * every if self.trainer and every else 0
 
     def val_dataloader(self) -> ResumableLoader | list:
         """All validation rows in their own order."""

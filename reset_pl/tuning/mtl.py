@@ -14,10 +14,14 @@ class MTL(SFT):
 
     stage_name = "mtl"
 
+    def on_train_start(self) -> None:
+        """Begin without sets: a restart comes back into the middle of an epoch."""
+        super().on_train_start()
+        self._sums: dict[str, torch.Tensor] = {}
+
     def on_train_epoch_start(self) -> None:
         """Forget the sets of the epoch before."""
-        super().on_train_epoch_start()
-        self._sums: dict[str, torch.Tensor] = {}
+        self._sums = {}
 
     def collect(self, losses: torch.Tensor, batch: dict[str, Any]) -> None:
         """Add up each set's losses and targets."""

@@ -92,6 +92,7 @@ class SFT(L.LightningModule):
 
     def on_train_start(self) -> None:
         """Begin the first stage, or give a stage that a checkpoint or a callback has begun what is configured now."""
+        self._step_loss = torch.zeros((), device=self.device)
         if self.schedule.num_steps == 0:
             self.begin_stage(self.stage_name, num_steps=self._steps_of_fit(), lr=self.lr)
             return
@@ -152,10 +153,6 @@ class SFT(L.LightningModule):
         """Log the loss of an optimizer step, over all its micro-batches and ranks."""
         self.log("train/loss", self._step_loss, prog_bar=True, sync_dist=True, reduce_fx="sum")
         self.log("train/lr", self.schedule.get_last_lr()[0])
-        self._step_loss = torch.zeros((), device=self.device)
-
-    def on_train_epoch_start(self) -> None:
-        """Begin an epoch with a whole optimizer step."""
         self._step_loss = torch.zeros((), device=self.device)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:

@@ -99,9 +99,14 @@ def test_before_any_round_the_mixture_is_read(make_data: MakeData) -> None:
 
 
 def trainer(**kwargs: Any) -> Any:
-    return SimpleNamespace(
-        **{"global_rank": 0, "world_size": 1, "current_epoch": 0, "accumulate_grad_batches": 1, **kwargs}
-    )
+    given = {
+        "global_rank": 0,
+        "world_size": 1,
+        "current_epoch": 0,
+        "accumulate_grad_batches": 1,
+        "reload_dataloaders_every_n_epochs": 1,
+    }
+    return SimpleNamespace(**{**given, **kwargs})
 
 
 def test_the_order_is_the_seeds_and_every_epoch_has_its_own(make_data: MakeData) -> None:
@@ -112,6 +117,20 @@ def test_the_order_is_the_seeds_and_every_epoch_has_its_own(make_data: MakeData)
 
     assert order() == order()
     assert len({tuple(order()), tuple(order(seed=7)), tuple(order(epoch=1))}) == 3
+
+
+@pytest.mark.parametrize(("every", "expected"), [(0, [0, 0, 0, 0]), (1, [0, 1, 2, 3]), (2, [0, 0, 2, 2])])
+def test_a_restart_inside_an_epoch_gets_the_order_that_it_began_with(
+    make_data: MakeData, every: int, expected: list[int]
+) -> None:
+    """Lightning keeps a loader until it asks for the next one; a restart asks at once, whatever the epoch."""
+
+    def order(epoch: int, every: int) -> list[str]:
+        data = make_data()
+        data.trainer = trainer(current_epoch=epoch, reload_dataloaders_every_n_epochs=every)
+        return flat(responses(data, data.train_dataloader()))
+
+    assert [order(epoch, every) for epoch in range(4)] == [order(epoch, 1) for epoch in expected]
 
 
 def test_the_template_and_the_limits_reach_the_rows(make_data: MakeData) -> None:
