@@ -43,12 +43,12 @@ RATES = {
     "truncated": "truncated",
     "abstained": "abstained",
     "failed": "failed",
-    "declined": "declined",
-    "declined_unanswerable": "declined (unanswerable)",
+    "declined": "dodged",
+    "declined_unanswerable": "honest declines",
 }
 """Rate of a round → its heading, in the order shown."""
-_DECLINED = {"declined": "answerable", "declined_unanswerable": "unanswerable"}
-"""Share of questions that were declined → its heading."""
+_DECLINED = {"declined": "dodge", "declined_unanswerable": "honest"}
+"""Share of questions that were declined → its heading: a dodge where the passages answer, honest where they do not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ def columns_of(stages: Sequence[Stage], *, splits: bool = True) -> list[Column]:
     columns.append(Column(group="", heading="IF", score="instruction"))
     columns.append(Column(group="", heading="task", score="task"))
     if any(stage.has_declines for stage in stages):
-        columns += [Column(group="declined", heading=heading, score=key) for key, heading in _DECLINED.items()]
+        columns += [Column(group="declines", heading=heading, score=key) for key, heading in _DECLINED.items()]
     return [column for column in columns if any(column.value(stage) for stage in stages)]
 
 
@@ -135,11 +135,12 @@ def format_table(stages: Sequence[Stage], *, width: int = 118) -> str:
     legend = ["faithfulness by data set; IF: instruction following"]
     if any(column.unseen for column in columns):
         legend.append("* unseen in training")
-    if any(column.score in _DECLINED for column in columns):
-        legend.append("declined: share of questions, by whether the passages answer them")
     if any("±" in line for line in lines):
         legend.append("±: half of the 95% interval")
-    return "\n".join([*lines, "", "; ".join(legend)]) + "\n"
+    notes = ["; ".join(legend)]
+    if any(column.score in _DECLINED for column in columns):
+        notes.append("declines: share of questions; a dodge where the passages answer, honest where they do not")
+    return "\n".join([*lines, "", *notes]) + "\n"
 
 
 def format_rounds(rounds: Sequence[Round]) -> str:

@@ -100,7 +100,7 @@ def test_declines_are_shown_where_there_are_any(run_dir: Path) -> None:
     _set_declines(run_dir, 0.0625, 0.9375)
     text = " ".join(_page(run_dir).text)
     assert "Task score, length and declines" in text
-    assert "declined, unanswerable" in text
+    assert "honest declines" in text
     assert text.count(".94") >= 4 * 2  # each of the four question sets, before and after
 
 

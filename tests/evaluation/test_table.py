@@ -95,9 +95,9 @@ def _with_declines(name: str, declined: float | None, unanswerable: float | None
     [
         (None, None, []),
         (0.0, None, []),
-        (0.1, None, ["answerable"]),
-        (0.0, 0.0, ["answerable", "unanswerable"]),
-        (0.1, 0.8, ["answerable", "unanswerable"]),
+        (0.1, None, ["dodge"]),
+        (0.0, 0.0, ["dodge", "honest"]),
+        (0.1, 0.8, ["dodge", "honest"]),
     ],
 )
 def test_declines_have_columns_where_there_are_any(
@@ -105,15 +105,16 @@ def test_declines_have_columns_where_there_are_any(
 ) -> None:
     stages = [_with_declines("mtl", 0.0 if declined is not None else None, None)]
     stages.append(_with_declines("round-000", declined, unanswerable))
-    assert [column.heading for column in columns_of(stages) if column.group == "declined"] == headings
+    assert [column.heading for column in columns_of(stages) if column.group == "declines"] == headings
     text = format_table(stages)
-    assert ("declined" in text) == bool(headings)
+    assert ("declines" in text) == bool(headings)
+    assert max(map(len, text.splitlines())) <= 118
     if unanswerable == 0.8:
         assert text.splitlines()[4].split()[-2:] == [".10", ".80"]
 
 
 def test_rates_of_declines_have_columns_where_there_are_any(run_dir: Path) -> None:
-    assert "declined" not in format_rounds(read_run(run_dir).rounds)  # manifests from before there were such rates
+    assert "dodged" not in format_rounds(read_run(run_dir).rounds)  # manifests from before there were such rates
     manifest = run_dir / "rounds" / "round-001" / "manifest.json"
     content = json.loads(manifest.read_text())
 
@@ -124,9 +125,9 @@ def test_rates_of_declines_have_columns_where_there_are_any(run_dir: Path) -> No
         manifest.write_text(json.dumps(content))
         return format_rounds(read_run(run_dir).rounds)
 
-    assert "declined" not in set_rates(0.0, None)
+    assert "dodged" not in set_rates(0.0, None)
     lines = [line for line in set_rates(0.12, 0.5).splitlines() if line.startswith(("data set", "mini_nq"))]
-    assert lines[2].endswith("declined  declined (unanswerable)")
+    assert lines[2].endswith("dodged  honest declines")
     assert [line.split()[-2:] for line in lines[1::2]] == [["–", "–"], ["12%", "50%"]]
 
 
