@@ -118,14 +118,11 @@ def find_answer(answers: Sequence[str], passages: Sequence[str]) -> str | None:
 
 
 class _Passage:
-    """A passage with the forms that a search needs, each made when it is first asked for."""
+    """A passage with the forms that a search needs; the costly ones are made when they are first asked for."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-
-    @cached_property
-    def lowered(self) -> str:
-        return self.text.lower()
+        self.lowered = text.lower()
 
     @cached_property
     def letters(self) -> str:
