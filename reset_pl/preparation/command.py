@@ -14,9 +14,9 @@ from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS, PublishedSource
 from reset_pl.data.sources import JsonlSource
 from reset_pl.errors import InputError
-from reset_pl.preparation.prepare import Settings, prepare
+from reset_pl.preparation.plan import SetPlan, Settings
+from reset_pl.preparation.prepare import prepare
 from reset_pl.preparation.report import table_of
-from reset_pl.preparation.sets import SetPlan
 
 SHORT_NAMES = (JsonlSource, PreparedSource, *PUBLISHED_SETS)
 """Sources that YAML may name without their module: a class has a short name once it has been imported."""

@@ -2,60 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reset_pl.data.prepared import MANIFEST
 from reset_pl.data.sources import Source
 from reset_pl.errors import InputError
-from reset_pl.files import committed
 from reset_pl.preparation.lengths import lengths_of
+from reset_pl.preparation.output import finished, sweep, write_manifest, write_rows
 from reset_pl.preparation.overlap import Overlap, find_overlaps
 from reset_pl.preparation.parts import fingerprint_of, open_rows, read_part, write_part
+from reset_pl.preparation.plan import SPLITS, SetPlan, Settings, check_plans, each_set, fingerprint_of_plans
 from reset_pl.preparation.report import Findings, write_report
-from reset_pl.preparation.sets import (
-    SPLITS,
-    PreparedSet,
-    SetPlan,
-    drop_repeated_ids,
-    find_duplicates,
-    hold_out,
-    keys_of_part,
-)
+from reset_pl.preparation.sets import PreparedSet, drop_repeated_ids, find_duplicates, hold_out, keys_of_part
 from reset_pl.preparation.workers import Workers
 from reset_pl.progress import Progress, say
-from reset_pl.records import stable_hash
-
-_CODE = sorted(Path(__file__).parent.glob("*.*"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a preparation is told beside its sets."""
-
-    output_dir: Path
-    """Where it is written."""
-    limit: int | None = None
-    """Rows read of each source; a dry run."""
-    num_proc: int = 1
-    """Worker processes."""
-    strict: bool = False
-    """Refuse an evaluation set that overlaps training, instead of removing the overlap from it."""
-    tokenizer: str | None = None
-    """Folder or hub id of the tokenizer that lengths are counted with; words without one."""
-    seed: int = 0
-    """Of the rows held out and of the samples for lengths."""
 
 
 def prepare(plans: Mapping[str, Sequence[SetPlan]], settings: Settings) -> dict[str, Any]:
@@ -73,17 +39,18 @@ def prepare(plans: Mapping[str, Sequence[SetPlan]], settings: Settings) -> dict[
             folder cannot be written.
     """
     started = time.monotonic()
-    _check(plans)
+    check_plans(plans)
     tokenizer = _load_tokenizer(settings.tokenizer)
-    for source in _sources(plans):
-        _limit(source, settings.limit)
+    for _, plan in each_set(plans):
+        for source in plan.sources:
+            _limit(source, settings.limit)
     names = {
         (split, plan.name, number): fingerprint_of(source, plan.name)
-        for split, plan in _each(plans)
+        for split, plan in each_set(plans)
         for number, source in enumerate(plan.sources)
     }
-    fingerprint = _fingerprint(plans, settings, names)
-    done = _finished(settings, fingerprint)
+    fingerprint = fingerprint_of_plans(plans, settings, names)
+    done = finished(settings, fingerprint)
     if done is not None:
         say(f"{settings.output_dir} is prepared already, with these settings and files: nothing to do")
         return done
@@ -98,7 +65,7 @@ def prepare(plans: Mapping[str, Sequence[SetPlan]], settings: Settings) -> dict[
         for own in prepared:
             own.check_not_empty(hint)
     prepared.sort(key=lambda own: SPLITS.index(own.split))
-    entries = [_write_rows(own, settings.output_dir) for own in prepared]
+    entries = [write_rows(own, settings.output_dir) for own in prepared]
     findings = Findings(
         sets=prepared,
         overlaps=overlaps,
@@ -110,45 +77,9 @@ def prepare(plans: Mapping[str, Sequence[SetPlan]], settings: Settings) -> dict[
         seconds=time.monotonic() - started,
     )
     report = write_report(findings, settings.output_dir)
-    _write_manifest(prepared, entries, fingerprint, settings)
-    _sweep(prepared, settings.output_dir)
+    write_manifest(prepared, entries, fingerprint, settings)
+    sweep(prepared, settings.output_dir)
     return report
-
-
-# ---------------------------------------------------------------------- the plan
-
-
-def _each(plans: Mapping[str, Sequence[SetPlan]]) -> list[tuple[str, SetPlan]]:
-    return [(split, plan) for split, own in plans.items() for plan in own]
-
-
-def _sources(plans: Mapping[str, Sequence[SetPlan]]) -> list[Source]:
-    return [source for _, plan in _each(plans) for source in plan.sources]
-
-
-def _check(plans: Mapping[str, Sequence[SetPlan]]) -> None:
-    titles: Counter[str] = Counter()
-    for split, plan in _each(plans):
-        if not plan.name or any(letter in plan.name for letter in "/\\") or plan.name.startswith("."):
-            raise InputError(f"expected a name for every set of {split} that can name a folder, but got {plan.name!r}")
-        if not plan.sources:
-            raise InputError(f"expected at least one source for the set {plan.name!r} of {split}, but got none")
-        titles[f"{split}/{plan.name}"] += 1
-        for other, count in plan.hold_out.items():
-            if split != "train" or other not in ("validation", "test") or count < 1:
-                raise InputError(
-                    "expected hold_out on a training set, as {validation: 2500} or {test: 2500} with at least 1 row, "
-                    f"but {split}/{plan.name} has {{{other}: {count}}}"
-                )
-            titles[f"{other}/{plan.name}"] += 1
-    if not titles:
-        raise InputError("expected at least one set in train, validation or test, but got none: give --config")
-    twice = [title for title, count in titles.items() if count > 1]
-    if twice:
-        raise InputError(
-            f"expected sets with different names within a split, but {twice[0]} stands there twice (sets held out of "
-            "training count too): rename one, or give both sources to one set"
-        )
 
 
 def _limit(source: Any, limit: int | None) -> None:
@@ -164,36 +95,6 @@ def _load_tokenizer(path: str | None) -> Any | None:
     return load_tokenizer(path)
 
 
-def _fingerprint(plans: Mapping[str, Sequence[SetPlan]], settings: Settings, names: Mapping[Any, str]) -> str:
-    of_plans = [(split, plan.name, plan.unique, sorted(plan.hold_out.items())) for split, plan in _each(plans)]
-    of_settings = (settings.limit, settings.strict, settings.tokenizer, settings.seed)
-    code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in _CODE]
-    return f"{stable_hash(of_plans, of_settings, sorted(names.items()), code):016x}"
-
-
-def _finished(settings: Settings, fingerprint: str) -> dict[str, Any] | None:
-    """The report of the preparation in the folder when it is this one and whole.
-
-    Raises:
-        InputError: A dry run would replace a preparation that is not one.
-    """
-    try:
-        manifest = json.loads((settings.output_dir / MANIFEST).read_text())
-        entries = [entry for sets in manifest["splits"].values() for entry in sets.values()]
-        if settings.limit is not None and manifest["limit"] is None:
-            raise InputError(
-                f"expected another folder for a dry run: {settings.output_dir} holds a preparation without --limit; "
-                f"add --output_dir {settings.output_dir}-dry-run"
-            )
-        files = {name for entry in entries for name in (*entry["files"], entry["rows"]) if name}
-        if manifest["fingerprint"] != fingerprint or not all((settings.output_dir / name).exists() for name in files):
-            return None
-        report: dict[str, Any] = json.loads((settings.output_dir / "report.json").read_text())
-        return report if (settings.output_dir / "report.html").exists() else None
-    except (OSError, json.JSONDecodeError, KeyError):
-        return None
-
-
 # ---------------------------------------------------------------------- sources → parts → sets
 
 Paths = dict[tuple[str, str, int], list[Path]]
@@ -203,40 +104,34 @@ Paths = dict[tuple[str, str, int], list[Path]]
 def _convert(
     plans: Mapping[str, Sequence[SetPlan]], names: Mapping[tuple[str, str, int], str], folder: Path, workers: Workers
 ) -> Paths:
-    """Write the parts that are missing."""
+    """Write the parts that are missing; a source whose parts are all there is not opened."""
     paths: Paths = {}
-    opened: list[tuple[tuple[str, str, int], Source]] = []
-    for split, plan in _each(plans):
+    stems: list[tuple[tuple[str, str, int], Source, str]] = []
+    for split, plan in each_set(plans):
         for number, source in enumerate(plan.sources):
             place = (split, plan.name, number)
             stem = f"{number:02}-{source.name}-{names[place]}".replace("/", "_")
             paths[place] = sorted((folder / split / plan.name).glob(f"{stem}-*-of-*.arrow"))
-            if not _is_whole(paths[place]):
-                opened.append((place, source))
-    chunks: dict[int, tuple[Any, list[range]]] = {}
-    if opened:
-        with Progress(len(opened), "reading", "sources") as progress:
-            for index, result in workers.run(open_rows, [(source,) for _, source in opened]):
-                chunks[index] = result
-                progress.advance(note=f"; {opened[index][1].name}")
-    tasks = []
-    done = 0
-    for index, (place, source) in enumerate(opened):
-        rows, ranges = chunks[index]
+            if not paths[place] or not paths[place][-1].stem.endswith(f"-of-{len(paths[place]):05}"):
+                stems.append((place, source, stem))
+    opened: dict[int, tuple[Any, list[range]]] = {}
+    if stems:
+        with Progress(len(stems), "reading", "sources") as progress:
+            for index, result in workers.run(open_rows, [(source,) for _, source, _ in stems]):
+                opened[index] = result
+                progress.advance(note=f"; {stems[index][1].name}")
+    tasks: list[tuple[Any, ...]] = []
+    for index, (place, source, stem) in enumerate(stems):
+        rows, ranges = opened[index]
         home = folder / place[0] / place[1]
-        stem = f"{place[2]:02}-{source.name}-{names[place]}".replace("/", "_")
         paths[place] = [home / f"{stem}-{i:05}-of-{len(ranges):05}.arrow" for i in range(len(ranges))]
-        missing = [(source, place[1], rows, chunk, path) for chunk, path in zip(ranges, paths[place], strict=True)]
-        tasks += [task for task in missing if not task[-1].exists()]
-        done += sum(len(task[3]) for task in missing if task[-1].exists())
-    with Progress(done + sum(len(task[3]) for task in tasks), "converting", "rows", done) as progress:
-        for _, count in workers.run(write_part, tasks):
+        tasks += [(source, place[1], rows, *task) for task in zip(ranges, paths[place], strict=True)]
+    missing = [task for task in tasks if not task[-1].exists()]
+    total = sum(len(task[3]) for task in tasks)
+    with Progress(total, "converting", "rows", total - sum(len(task[3]) for task in missing)) as progress:
+        for _, count in workers.run(write_part, missing):
             progress.advance(count)
     return paths
-
-
-def _is_whole(paths: Sequence[Path]) -> bool:
-    return bool(paths) and paths[-1].stem.endswith(f"-of-{len(paths):05}")
 
 
 def _gather(plans: Mapping[str, Sequence[SetPlan]], paths: Paths, workers: Workers) -> list[PreparedSet]:
@@ -248,7 +143,7 @@ def _gather(plans: Mapping[str, Sequence[SetPlan]], paths: Paths, workers: Worke
             keys[tasks[index][0]] = result
             progress.advance()
     prepared = []
-    for split, plan in _each(plans):
+    for split, plan in each_set(plans):
         of_sources = [paths[split, plan.name, number] for number in range(len(plan.sources))]
         parts = [read_part(path) for own in of_sources for path in own]
         prepared.append(
@@ -310,47 +205,3 @@ def _lint(prepared: Sequence[PreparedSet]) -> list[str]:
     from reset_pl.data.lint import lint
 
     return lint({own.title: own.examples for own in prepared})
-
-
-# ---------------------------------------------------------------------- what is written
-
-
-def _write_rows(prepared: PreparedSet, folder: Path) -> dict[str, Any]:
-    """A set's entry of the manifest; its row numbers are written where they are needed."""
-    rows = None
-    if not prepared.is_all:
-        rows = f"{prepared.split}/{prepared.name}/rows-{prepared.fingerprint}.npy"
-        content = io.BytesIO()
-        np.save(content, prepared.rows)
-        (folder / rows).parent.mkdir(parents=True, exist_ok=True)
-        with committed(folder / rows) as file:
-            file.write(content.getbuffer())
-    return {
-        "files": [str(part.path.relative_to(folder)) for part in prepared.parts],
-        "rows": rows,
-        "n": len(prepared.rows),
-        "fingerprint": prepared.fingerprint,
-    }
-
-
-def _write_manifest(
-    prepared: Sequence[PreparedSet], entries: Sequence[dict[str, Any]], fingerprint: str, settings: Settings
-) -> None:
-    splits: dict[str, dict[str, Any]] = {split: {} for split in SPLITS}
-    for own, entry in zip(prepared, entries, strict=True):
-        splits[own.split][own.name] = entry
-    manifest = {"format": 1, "fingerprint": fingerprint, "limit": settings.limit, "splits": splits}
-    with committed(settings.output_dir / MANIFEST) as file:
-        file.write((json.dumps(manifest, indent=2) + "\n").encode())
-
-
-def _sweep(prepared: Sequence[PreparedSet], folder: Path) -> None:
-    """Delete what earlier settings, or a kill while a file was written, left in the sets' folders."""
-    used = {part.path for own in prepared for part in own.parts}
-    used |= {folder / own.split / own.name / f"rows-{own.fingerprint}.npy" for own in prepared}
-    for own in prepared:
-        home = folder / own.split / own.name
-        for path in (*home.glob("*-of-*.arrow"), *home.glob("rows-*.npy"), *home.glob(".*.tmp")):
-            if path not in used:
-                with suppress(OSError):
-                    path.unlink()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,33 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reset_pl.data.sources import Source
 from reset_pl.data.table import ExampleTable
 from reset_pl.errors import InputError
 from reset_pl.preparation.parts import Part
+from reset_pl.preparation.plan import SetPlan
 from reset_pl.preparation.texts import key, keys, normalised, prompts
 from reset_pl.records import stable_hash
-
-SPLITS = ("train", "validation", "test")
-
-
-@dataclass
-class SetPlan:
-    """One data set of a split, as the configuration says it.
-
-    Args:
-        name: Name of the set; it becomes ``Example.dataset``.
-        sources: Where its examples come from, in order.
-        unique: Keep only the first of equal examples (normalised instruction; question and passages; article).
-            Otherwise they are counted.
-        hold_out: Evaluation split → this many seeded rows of a training set are taken out and make up the set of its
-            name there; half of the set at most.
-    """
-
-    name: str
-    sources: list[Source]
-    unique: bool = False
-    hold_out: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)

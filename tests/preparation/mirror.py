@@ -95,10 +95,10 @@ def _oasst(rows: int) -> Iterable[Row]:
             "tree_state": "ready_for_export",
         }
         labels = {"name": ["spam", "quality"], "value": [0.0, 0.25 if n % 6 == 5 else 0.75], "count": [3, 3]}
-        yield {"message_id": f"p{n}", "parent_id": None, "text": prompt, "role": "prompter", "rank": None, **common,
-               "labels": labels}  # fmt: skip
-        yield {"message_id": f"a{n}", "parent_id": f"p{n}", "text": f"Round, {n} times.", "role": "assistant", "rank": 0,
-               **common, "labels": labels}  # fmt: skip
+        asked = {"message_id": f"p{n}", "parent_id": None, "text": prompt, "role": "prompter", "rank": None}
+        reply = {"message_id": f"a{n}", "parent_id": f"p{n}", "text": f"{n} times.", "role": "assistant", "rank": 0}
+        for message in (asked, reply):
+            yield {**message, **common, "labels": labels}
 
 
 def _nq(numbers: range, *, shared: bool) -> list[Row]:
