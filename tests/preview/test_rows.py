@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reset_pl.data.encoding import Encoder
 from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, VicunaTemplate
 from reset_pl.errors import InputError
-from reset_pl.preview.rows import Row, row_of, visible
+from reset_pl.preview.rows import Row, _pieces, row_of, visible
 from tests.conftest import make_example
 
 
@@ -128,3 +128,22 @@ def test_visible_text_drives_no_terminal_and_encodes(text: str) -> None:
     assert not {"\u202e", "\u200b", "\u2028", "\ufeff"} & set(shown)
     if text.isascii() and text.isprintable():
         assert shown == text
+
+
+def test_a_tokenizer_that_drops_the_first_blank_shows_it_all_the_same() -> None:
+    """As SentencePiece's do: each run decoded by itself would lose the blank between prompt and target."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["<s>", "</s>", "<unk>", "▁", *(f"▁{char}" for char in "ab"), *"ab:#"]
+    backend = Tokenizer(models.BPE(vocab={word: i for i, word in enumerate(words)}, merges=[], unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    backend.decoder = decoders.Metaspace(prepend_scheme="first")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="</s>"
+    )
+    prompt_ids, target_ids = tokenizer("a b:")["input_ids"], tokenizer("a b", add_special_tokens=False)["input_ids"]
+    assert tokenizer.decode(target_ids) == "a b", "by itself it has no blank in front"
+    ids = [*prompt_ids, *target_ids, tokenizer.eos_token_id]
+    pieces = list(_pieces(ids, [False] * len(prompt_ids) + [True] * (len(target_ids) + 1), tokenizer))
+    assert [(piece.text, piece.in_loss) for piece in pieces] == [("a b:", False), (" a b", True), ("</s>", True)]
