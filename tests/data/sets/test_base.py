@@ -1,4 +1,6 @@
+import inspect
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -147,3 +149,40 @@ def test_importing_the_sets_is_light() -> None:
     code = "import sys, reset_pl.data.sets; print({'datasets', 'torch', 'transformers', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"
+
+
+DOC = Path(__file__).parents[3] / "docs" / "data.md"
+
+
+def test_the_documented_sets_and_options_are_those_of_the_classes() -> None:
+    table = DOC.read_text().split("## The sets")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| `")]
+    classes = {cls.__name__: cls for cls in PUBLISHED_SETS}
+    assert {row[0].strip("`") for row in rows} == set(classes)
+    common = {"self", "kwargs", *inspect.signature(PublishedSource).parameters}
+    not_a_filter = {"shape", "bioasq_source"}
+    for row in rows:
+        cls = classes[row[0].strip("`")]
+        options = set(inspect.signature(cls.__init__).parameters) - common - not_a_filter
+        assert set(re.findall(r"`(\w+)`", row[3])) == options, cls.__name__
+        assert cls.origin.homepage in row[1]
+
+
+def test_the_documented_mirror_is_what_the_sets_read() -> None:
+    tree = DOC.read_text().split("```\nMIRROR/\n")[1].split("```")[0]
+    documented = {
+        folder + path.strip()
+        for folder, paths in re.findall(r"^  (\S+/)\n((?:    .*\n)+)", tree, re.MULTILINE)
+        for path in paths.splitlines()
+    }
+    assert documented == {f"{cls.origin.folder}/{path}" for cls in PUBLISHED_SETS for path in cls.origin.files.values()}
+
+
+def test_the_sets_without_a_pin_are_named() -> None:
+    pinned = DOC.read_text().split("## Pinned files")[1].split("\n## ")[0]
+    for cls in PUBLISHED_SETS:
+        if cls.origin.revision in ("main", "refs/convert/parquet"):
+            assert f"`{cls.origin.folder}`" in pinned
+        elif cls.origin.revision is not None:
+            assert re.fullmatch("[0-9a-f]{40}", cls.origin.revision)
+            assert cls.origin.folder not in pinned
