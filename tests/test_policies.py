@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run_directory": {"errors"},
     "metrics": {"records", "errors"},
     "judging": {"records", "errors", "metrics"},
-    "data": {"records", "errors", "metrics", "progress"},
+    "data": {"records", "errors", "files", "metrics", "progress"},
     "sampling": {"records", "errors"},
     "tuning": {"records", "errors"},
     "preparation": {"records", "errors", "files", "progress", "provenance", "arguments", "data"},

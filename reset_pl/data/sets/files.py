@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from reset_pl.data.sets.json_lists import as_json_lines
 from reset_pl.errors import InputError
 
 WIDE = 1 << 30
@@ -141,6 +142,8 @@ def _read(form: str, files: list[str]) -> Any:
     from datasets.exceptions import DatasetGenerationError
     from datasets.table import CastError
 
+    if form == "json" and not files[0].startswith("hf://"):
+        files = _lines_of_large_lists(files)
     options = {"sample_by": "document"} if form == "text" else {}
     try:
         return load_dataset(form, data_files=files, split="train", **options)
@@ -149,6 +152,13 @@ def _read(form: str, files: list[str]) -> Any:
             raise
         # A column that is null, or an object that lacks a key, all through the first 10 MB and not later.
         return load_dataset(form, data_files=files, split="train", chunksize=WIDE)
+
+
+def _lines_of_large_lists(files: list[str]) -> list[str]:
+    from datasets import DownloadManager, config
+
+    cache = Path(config.HF_DATASETS_CACHE) / "json_lines"
+    return [str(as_json_lines(Path(path), cache)) for path in DownloadManager(record_checksums=False).download(files)]
 
 
 @contextlib.contextmanager
