@@ -96,12 +96,12 @@ class SearchQA(PublishedSource):
         return row
 
 
-def _unquoted(text: str) -> str:
+def _unquoted(text: str | None) -> str:
     r"""Without the quotes around the questions, and the backslashes before quotes, that the crawl left.
 
     >>> _unquoted("'It\\'s lit'")
     "It's lit"
     """
-    text = text.strip()
+    text = (text or "").strip()
     inner = text[1:-1] if len(text) > 1 and text[0] == text[-1] == "'" else text
     return inner.replace("\\'", "'").replace('\\"', '"')

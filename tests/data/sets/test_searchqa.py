@@ -101,6 +101,12 @@ def test_files_of_another_shape(put_zip: PutZip, text: str) -> None:
     assert text in str(error.value)
 
 
+def test_rows_without_a_question_or_an_answer() -> None:
+    positive = {"search_results": [result("York")], "show_number": "1"}
+    assert SearchQA().convert({"question": None, "answer": "York", **positive}) == Dropped("no_question")
+    assert SearchQA().convert({"question": "'Where?'", "answer": None, **positive}) == Dropped("no_answer")
+
+
 def test_real_rows_are_of_a_crawl_without_results(real: Real) -> None:
     rows = real("searchqa/tiny_jeopardy.json")
     assert [SearchQA().convert(row) for row in rows] == [Dropped("no_search_results")] * 7
