@@ -182,6 +182,21 @@ def test_files_that_must_be_fetched_by_hand() -> None:
     )
 
 
+def test_the_hub_is_read_by_explicit_path_at_the_pinned_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def load_dataset(form: str, **options: Any) -> datasets.Dataset:
+        asked.append((form, options))
+        return datasets.Dataset.from_list(ROWS)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert len(read_rows(HUB, "validation", COLUMNS, limit=3)) == 3
+    path = "hf://datasets/someone/some_qa@0123abc/v2/validation-*.parquet"
+    assert asked == [("parquet", {"data_files": [path], "split": "train"})]
+
+
 HUB_ENDING = "without the internet give --data_dir DIR with DIR/someone/some_qa/v2/train-*.parquet"
 
 
