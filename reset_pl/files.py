@@ -31,8 +31,9 @@ def committed(path: Path) -> Iterator[IO[bytes]]:
         finally:
             os.close(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise InputError(
             f"cannot write {path}: {error.strerror or error}; what was written before is whole: free some space or "
             "mend the folder's rights, then start the same command again and it goes on from there"
         ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
