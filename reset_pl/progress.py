@@ -36,6 +36,13 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
 
+    def extend(self, count: int) -> None:
+        """Some more units turned up."""
+        self.total += count
+        if self.bar is not None:
+            self.bar.total = self.total
+            self.bar.refresh()
+
     def advance(self, count: int = 1, note: str = "") -> None:
         """Some more units are done; ``note`` follows on a plain line."""
         self.done += count

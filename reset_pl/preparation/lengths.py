@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from io import BytesIO
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -53,7 +52,7 @@ def quantiles(lengths: Sequence[int]) -> list[int] | None:
 
 
 def picture(lengths: Mapping[str, Lengths], unit: str, ink: str, fill: str) -> str:
-    """Histograms of all sets, one below the other, as the address of an SVG.
+    """Histograms of all sets, one below the other.
 
     Args:
         lengths: Title of a set → its lengths.
@@ -62,30 +61,32 @@ def picture(lengths: Mapping[str, Lengths], unit: str, ink: str, fill: str) -> s
         fill: Colour of the bars.
 
     Returns:
-        A ``data:`` address.
+        An SVG.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     longest = max((max(values) for own in lengths.values() for values in own.values() if values), default=1)
     edges = np.geomspace(1, max(longest, 10) * 1.05, 33)
+    ticks = [10**power for power in range(int(np.log10(edges[-1])) + 1)]
+    height = 0.6 * len(lengths) + 1.1
     with rc_context({"font.family": "sans-serif", "font.size": 12, "svg.fonttype": "none", "svg.hashsalt": "reset_pl"}):
-        figure = Figure(figsize=(5.6, 0.62 * len(lengths) + 1), layout="constrained")
-        figure.patch.set_alpha(0)
+        figure = Figure(figsize=(5.6, height))
+        figure.subplots_adjust(0.34, 0.7 / height, 0.98, 1 - 0.4 / height, wspace=0.1, hspace=0.35)
         grid = figure.subplots(len(lengths), 2, sharex=True, squeeze=False)
         for row, (title, own) in zip(grid, lengths.items(), strict=True):
             row[0].set_ylabel(title, rotation=0, ha="right", va="center", color=ink)
             for axis, values in zip(row, own.values(), strict=True):
-                axis.hist(np.clip(values, 1, None), bins=edges, color=fill)
+                axis.stairs(np.histogram(np.clip(values, 1, None), edges)[0], edges, fill=True, color=fill)
                 axis.set(xscale="log", yticks=[], xlim=(1, edges[-1]))
-                axis.patch.set_alpha(0)
+                axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+                axis.minorticks_off()
                 axis.spines[["left", "right", "top"]].set_visible(False)
                 axis.spines["bottom"].set_color(ink)
-                axis.tick_params(colors=ink, which="both", length=2)
-                axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+                axis.tick_params(colors=ink, length=3)
         for axis, name in zip(grid[0], ("prompt", "response"), strict=True):
-            axis.set_title(name, color=ink)
-        figure.supxlabel(f"{unit} (logarithmic)", color=ink)
-        file = BytesIO()
+            axis.set_title(name, color=ink, fontsize=12)
+        figure.supxlabel(f"{unit} (logarithmic)", color=ink, fontsize=12)
+        file = StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
-    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
+    return file.getvalue()

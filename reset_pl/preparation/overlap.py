@@ -100,7 +100,7 @@ def _contained(
 ) -> Matches:
     tasks = [task for prepared in evaluation for task in _tasks(prepared)]
     sets = [number for number, prepared in enumerate(evaluation) for _ in _tasks(prepared)]
-    results = dict(workers.run(grams_of_part, tasks))
+    results = dict(workers.map(grams_of_part, tasks))
     hashes, rows = (np.concatenate([results[i][column] for i in range(len(tasks))] or [[]]) for column in (0, 1))
     if not len(hashes):
         return {}
@@ -116,7 +116,7 @@ def _contained(
         searches = [(number, task) for number, prepared in enumerate(training) for task in _tasks(prepared)]
         seen_by = [np.full(len(known), -1, np.int64) for _ in training]
         with Progress(len(searches), "comparing with evaluation", "parts") as progress:
-            for index, (hit, of_rows) in workers.run(search_part, [(Path(scratch), *task) for _, task in searches]):
+            for index, (hit, of_rows) in workers.map(search_part, [(Path(scratch), *task) for _, task in searches]):
                 seen_by[searches[index][0]][hit] = of_rows
                 progress.advance()
     for number, seen in enumerate(seen_by):

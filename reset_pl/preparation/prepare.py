@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from reset_pl.data.sources import Source
 from reset_pl.errors import InputError
 from reset_pl.preparation.lengths import lengths_of
 from reset_pl.preparation.output import finished, sweep, write_manifest, write_rows
@@ -20,7 +19,7 @@ from reset_pl.preparation.parts import fingerprint_of, open_rows, read_part, wri
 from reset_pl.preparation.plan import SPLITS, SetPlan, Settings, check_plans, each_set, fingerprint_of_plans
 from reset_pl.preparation.report import Findings, write_report
 from reset_pl.preparation.sets import PreparedSet, drop_repeated_ids, find_duplicates, hold_out, keys_of_part
-from reset_pl.preparation.workers import Workers
+from reset_pl.preparation.workers import Call, Workers
 from reset_pl.progress import Progress, say
 
 
@@ -106,31 +105,29 @@ def _convert(
 ) -> Paths:
     """Write the parts that are missing; a source whose parts are all there is not opened."""
     paths: Paths = {}
-    stems: list[tuple[tuple[str, str, int], Source, str]] = []
+    calls: deque[Call] = deque()
     for split, plan in each_set(plans):
         for number, source in enumerate(plan.sources):
             place = (split, plan.name, number)
             stem = f"{number:02}-{source.name}-{names[place]}".replace("/", "_")
-            paths[place] = sorted((folder / split / plan.name).glob(f"{stem}-*-of-*.arrow"))
+            home = folder / split / plan.name
+            paths[place] = sorted(home.glob(f"{stem}-*-of-*.arrow"))
             if not paths[place] or not paths[place][-1].stem.endswith(f"-of-{len(paths[place]):05}"):
-                stems.append((place, source, stem))
-    opened: dict[int, tuple[Any, list[range]]] = {}
-    if stems:
-        with Progress(len(stems), "reading", "sources") as progress:
-            for index, result in workers.run(open_rows, [(source,) for _, source, _ in stems]):
-                opened[index] = result
-                progress.advance(note=f"; {stems[index][1].name}")
-    tasks: list[tuple[Any, ...]] = []
-    for index, (place, source, stem) in enumerate(stems):
-        rows, ranges = opened[index]
-        home = folder / place[0] / place[1]
-        paths[place] = [home / f"{stem}-{i:05}-of-{len(ranges):05}.arrow" for i in range(len(ranges))]
-        tasks += [(source, place[1], rows, *task) for task in zip(ranges, paths[place], strict=True)]
-    missing = [task for task in tasks if not task[-1].exists()]
-    total = sum(len(task[3]) for task in tasks)
-    with Progress(total, "converting", "rows", total - sum(len(task[3]) for task in missing)) as progress:
-        for _, count in workers.run(write_part, missing):
-            progress.advance(count)
+                calls.append(((place, source, home / stem), open_rows, (source,)))
+    with Progress(len(calls), "reading", "sources") as sources, Progress(0, "converting", "rows") as converted:
+        # The parts of a source are converted while the next ones are still read.
+        for tag, result in workers.run(calls):
+            if tag is None:
+                converted.advance(result)
+                continue
+            place, source, stem = tag
+            rows, ranges = result
+            sources.advance(note=f"; {source.name}")
+            paths[place] = [stem.with_name(f"{stem.name}-{i:05}-of-{len(ranges):05}.arrow") for i in range(len(ranges))]
+            for chunk, path in zip(ranges, paths[place], strict=True):
+                if not path.exists():
+                    converted.extend(len(chunk))
+                    calls.append((None, write_part, (source, place[1], rows, chunk, path)))
     return paths
 
 
@@ -139,7 +136,7 @@ def _gather(plans: Mapping[str, Sequence[SetPlan]], paths: Paths, workers: Worke
     tasks = [(path,) for own in paths.values() for path in own]
     keys: dict[Path, np.ndarray] = {}
     with Progress(len(tasks), "looking for duplicates", "parts") as progress:
-        for index, result in workers.run(keys_of_part, tasks):
+        for index, result in workers.map(keys_of_part, tasks):
             keys[tasks[index][0]] = result
             progress.advance()
     prepared = []

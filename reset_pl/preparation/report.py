@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +65,20 @@ def write_report(findings: Findings, folder: Path) -> dict[str, Any]:
     }
     with committed(folder / "report.json") as file:
         file.write((json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode())
-    pictures = {
-        name: picture(findings.lengths, findings.unit, **ink) for name, ink in (("light", _LIGHT), ("dark", _DARK))
-    }
+    # Drawn once: the dark picture is the light one in other colours.
+    light = picture(findings.lengths, findings.unit, **_LIGHT)
+    dark = reduce(lambda svg, name: svg.replace(_LIGHT[name], _DARK[name]), _LIGHT, light)
+    pictures = {name: _address(svg) for name, svg in (("light", light), ("dark", dark))}
     page = _template().render(
         report=report, pictures=pictures, rules={"gram": GRAM, "long": LONG, "contained": CONTAINED}
     )
     with committed(folder / "report.html") as file:
         file.write(page.encode("utf-8", errors="replace"))
     return report
+
+
+def _address(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
 def _template() -> Any:

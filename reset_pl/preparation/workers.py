@@ -6,13 +6,17 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any
 
 from reset_pl.errors import InputError
+
+Call = tuple[Any, Callable[..., Any], tuple[Any, ...]]
+"""A tag by which its result is known, a function of a module, its arguments."""
 
 
 class Workers:
@@ -45,30 +49,46 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def run(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    def map(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """Call a function of a module with the arguments of each task.
 
         Yields:
             (index of the task, what the function returned), as they are done.
 
         Raises:
-            InputError: A task raised it, or a process was killed.
+            InputError: See ``run``.
         """
-        if self.number == 1 or len(tasks) < 2:
-            for index, task in enumerate(tasks):
-                yield index, function(*task)
+        return self.run(deque((index, function, task) for index, task in enumerate(tasks)))
+
+    def run(self, calls: deque[Call]) -> Iterator[tuple[Any, Any]]:
+        """Make calls until none is left; whoever reads the results may add others meanwhile.
+
+        Yields:
+            (tag of the call, what its function returned), as they are done.
+
+        Raises:
+            InputError: A function raised it, or a process was killed.
+        """
+        if self.number == 1:
+            while calls:
+                tag, function, arguments = calls.popleft()
+                yield tag, function(*arguments)
             return
-        futures = {self._started().submit(function, *task): index for index, task in enumerate(tasks)}
+        running: dict[Future[Any], Any] = {}
         try:
-            for future in as_completed(futures):
-                yield futures.pop(future), future.result()
+            while calls or running:
+                while calls:
+                    tag, function, arguments = calls.popleft()
+                    running[self._started().submit(function, *arguments)] = tag
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
         except BrokenProcessPool as error:
             raise InputError(
                 "a worker process was killed, most likely because the memory ran out: start the same command again "
                 "with a smaller --num_proc, and it goes on where it was"
             ) from error
         finally:
-            for future in futures:
+            for future in running:
                 future.cancel()
 
     def _started(self) -> ProcessPoolExecutor:
