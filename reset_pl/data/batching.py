@@ -23,8 +23,8 @@ Layout = Literal["packed", "grouped", "padded"]
 
 Batch = dict[str, Any]
 """``input_ids``, ``labels``: (rows, tokens) int64, one row when packed; ``attention_mask`` (padded) or
-``position_ids`` and ``row_lengths``, a list (packed). ``predictors``: (targets,) flat positions whose logits predict the
-targets; ``targets``: (targets,) int64; ``row_of_target``: (targets,) int64; ``dataset``: list of names, one a row;
+``position_ids`` and ``row_lengths``, a list (packed). ``predictors``: (targets,) flat positions whose logits predict
+the targets; ``targets``: (targets,) int64; ``row_of_target``: (targets,) int64; ``dataset``: list of names, one a row;
 ``step_targets``: target tokens of the whole optimizer step; ``ends_step``: whether it is complete with this batch."""
 
 GROUPING_WINDOW = 50

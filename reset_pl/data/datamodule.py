@@ -14,11 +14,13 @@ from reset_pl.data.batching import Collate, EncodedRows, GlobalBatchSampler, Lay
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.encoded import EncodedTable, encode
 from reset_pl.data.encoding import Encoder, load_tokenizer
+from reset_pl.data.lint import lint
 from reset_pl.data.mixture import EqualMixture, Mixture, ProportionalMixture, index_map
 from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, Template, VicunaTemplate
 from reset_pl.data.sources import Source
 from reset_pl.data.table import ExampleTable
 from reset_pl.errors import InputError
+from reset_pl.progress import say
 from reset_pl.records import Example, stable_hash
 
 _TEMPLATES = {template.name: template for template in (AlpacaTemplate, VicunaTemplate, ChatTemplate)}
@@ -145,7 +147,9 @@ class ResetDataModule(L.LightningDataModule):
     # ------------------------------------------------------------------ loaders
 
     def prepare_data(self) -> None:
-        """Encode prepared sets once, in one process, where the others find them."""
+        """In one process: warn of conflicting objectives, and encode prepared sets where the others find them."""
+        for warning in lint(self.examples("train")):
+            say(f"warning: {warning}")
         begins_with_round = self.trainer is not None and self.trainer.max_epochs == 0
         for name, examples in ({} if begins_with_round else self.examples("train")).items():
             if isinstance(examples, ExampleTable):
@@ -168,7 +172,7 @@ class ResetDataModule(L.LightningDataModule):
 
         A restart asks in the middle of an epoch, and must get the order that the epoch began with.
         """
-        every = self.trainer.reload_dataloaders_every_n_epochs if self.trainer else 0
+        every = self.trainer.reload_dataloaders_every_n_epochs if self.trainer else 0  # type: ignore[attr-defined]
         return self.trainer.current_epoch // every * every if self.trainer and every else 0
 
     def val_dataloader(self) -> ResumableLoader | list:

@@ -207,8 +207,8 @@ def _bounds(lengths: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.nda
 
 def _check_targets(name: str, failures: Sequence[NoTarget], num_rows: int) -> None:
     if len(failures) > num_rows * MAX_SHARE_WITHOUT_TARGET:
-        shown = "; ".join(f"{failure.example_id}: {failure.reason}" for failure in failures[:3])
+        shown = ", ".join(failure.example_id for failure in failures[:3])
         raise InputError(
             f"more than {MAX_SHARE_WITHOUT_TARGET:.1%} of the {num_rows:,} rows of {name!r} carry no target token "
-            f"({len(failures)} so far), so they would teach nothing: {shown}"
+            f"({len(failures)} so far: {shown}), so they would teach nothing: {failures[0].reason}"
         )

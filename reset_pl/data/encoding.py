@@ -60,7 +60,9 @@ def load_tokenizer(path: str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"expected a tokenizer at {path!r} (a folder or a hub id): {_first_line(error)}") from error
+        raise InputError(
+            f"expected a tokenizer at {path!r} (a folder, as seen from {Path.cwd()}, or a hub id): {_first_line(error)}"
+        ) from error
     if tokenizer.eos_token_id is None:
         raise InputError(
             f"expected a tokenizer with an end-of-sequence token, but {path} has none: set eos_token in its "
@@ -152,15 +154,18 @@ class Encoder:
     def _prompts(self, examples: Sequence[Example]) -> list[list[int]]:
         texts = [self.template.prompt(example, self.tokenizer) for example in examples]
         if self.template.writes_special_tokens:
-            return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+            return self._ids(texts, add_special_tokens=False)
         # A "</s>" in somebody's text is text: only the tokenizer itself puts special tokens here, around the prompt.
-        rows = self.tokenizer(texts, split_special_tokens=True)["input_ids"]
+        rows = self._ids(texts, split_special_tokens=True)
         end = self.tokenizer.eos_token_id
         return [row[:-1] if row and row[-1] == end else row for row in rows]  # some add one behind every text
 
     def _responses(self, texts: Sequence[str]) -> list[list[int]]:
         texts = [self.template.response_prefix + text for text in texts]
-        return self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return self._ids(texts, add_special_tokens=False, split_special_tokens=True)
+
+    def _ids(self, texts: Sequence[str], **options: bool) -> list[list[int]]:
+        return self.tokenizer(texts, return_attention_mask=False, return_token_type_ids=False, **options)["input_ids"]
 
     def _ended(self, response: list[int]) -> list[int]:
         if len(response) >= self.max_response_tokens:

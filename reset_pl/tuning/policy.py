@@ -36,7 +36,9 @@ def load_policy(path: str, dtype: DType) -> Any:
         model = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype))
     except (OSError, ValueError) as error:
         line = (str(error).splitlines() or [""])[0]
-        raise InputError(f"expected a model at --model.model {path!r} (a folder or a hub id): {line}") from error
+        raise InputError(
+            f"expected a model at --model.model {path!r} (a folder, as seen from {Path.cwd()}, or a hub id): {line}"
+        ) from error
     return model.train()
 
 
