@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -36,4 +36,5 @@ def committed(path: Path) -> Iterator[IO[bytes]]:
             "mend the folder's rights, then start the same command again and it goes on from there"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # gone, or never there: what stopped the write is what is said
+            temporary.unlink()
