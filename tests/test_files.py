@@ -10,6 +10,12 @@ from reset_pl.errors import InputError
 from reset_pl.files import committed
 
 
+def break_off(path: Path, reason: BaseException) -> None:
+    with committed(path) as file:
+        file.write(b"half of")
+        raise reason
+
+
 def test_a_file_appears_whole_and_alone(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with committed(path) as file:
@@ -25,9 +31,8 @@ def test_whatever_breaks_the_write_goes_on_and_leaves_the_old_file_alone(
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"before")
-    with pytest.raises(type(broken_by)) as raised, committed(path) as file:
-        file.write(b"half of")
-        raise broken_by
+    with pytest.raises(type(broken_by)) as raised:
+        break_off(path, broken_by)
     assert raised.value is broken_by
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
@@ -35,9 +40,8 @@ def test_whatever_breaks_the_write_goes_on_and_leaves_the_old_file_alone(
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    with pytest.raises(InputError, match=r"cannot write .*file: No space left") as raised, committed(path) as file:
-        file.write(b"half of")
-        raise OSError(28, "No space left on device")
+    with pytest.raises(InputError, match=r"cannot write .*file: No space left") as raised:
+        break_off(path, OSError(28, "No space left on device"))
     assert "\n" not in str(raised.value)
     assert list(tmp_path.iterdir()) == []
 
