@@ -203,8 +203,8 @@ def test_more_than_half_a_percent_without_a_target_stop_the_run_with_examples(
     with pytest.raises(InputError) as error:
         encode("d", examples, make_encoder())
     message = str(error.value)
-    assert message.startswith("more than 0.5% of the 399 rows of 'd' carry no target token (2 so far)")
-    assert examples[3].id in message
+    shown = f"(2 so far: {examples[3].id}, {examples[9].id})"
+    assert message.startswith(f"more than 0.5% of the 399 rows of 'd' carry no target token {shown}")
     assert "expected a 'response' to train on" in message
     assert "\n" not in message
     encode("d", [*examples, make_example(999, response="yes")], make_encoder())  # 2 of 400 are just half a percent
