@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"records", "errors", "files", "metrics", "progress"},
     "sampling": {"records", "errors"},
     "tuning": {"records", "errors"},
-    "preparation": {"records", "errors", "files", "progress", "provenance", "arguments", "data"},
+    "preparation": {"records", "errors", "files", "progress", "provenance", "arguments", "data", "mini"},
     "rounds": {"records", "errors", "files", "progress", "data", "sampling", "judging"},
     "evaluation": {"records", "errors", "files", "progress", "data", "sampling", "judging", "rounds"},
     "preview": {"records", "errors", "data", "cli"},

@@ -12,13 +12,14 @@ from jsonargparse import ActionConfigFile, ArgumentParser
 from reset_pl.arguments import OneLineErrors, bad_input_behind
 from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS, PublishedSource
-from reset_pl.data.sources import JsonlSource
+from reset_pl.data.sources import JsonlSource, ParquetSource
 from reset_pl.errors import InputError
+from reset_pl.mini.sources import MiniSource
 from reset_pl.preparation.plan import SetPlan, Settings
 from reset_pl.preparation.prepare import prepare
 from reset_pl.preparation.report import table_of
 
-SHORT_NAMES = (JsonlSource, PreparedSource, *PUBLISHED_SETS)
+SHORT_NAMES = (JsonlSource, ParquetSource, PreparedSource, MiniSource, *PUBLISHED_SETS)
 """Sources that YAML may name without their module: a class has a short name once it has been imported."""
 
 

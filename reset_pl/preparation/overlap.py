@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 
-from reset_pl.preparation.sets import PreparedSet, prompts_of
-from reset_pl.preparation.texts import LONG, grams, prompts
+from reset_pl.preparation.sets import PreparedSet
+from reset_pl.preparation.texts import LONG, grams, prompts, take
 from reset_pl.preparation.workers import Workers
 from reset_pl.progress import Progress
 
@@ -81,12 +81,12 @@ def _examples(overlap: Overlap, matches: np.ndarray) -> list[dict[str, str]]:
     found = [int(train.rows[np.flatnonzero(of_train == own)[0]]) for own in test.keys[exact]]
     rows = [*map(int, exact), *map(int, overlap.grams[: SHOWN - len(exact)])]
     found += [int(row) for row in matches[: SHOWN - len(exact)]]
-    ids = test.files["id"].take(pa.array(rows)).to_pylist()
-    train_ids = train.files["id"].take(pa.array(found)).to_pylist()
-    return [
-        {"evaluation": own, "training": other, "prompt": prompt, "kind": "exact" if i < len(exact) else "grams"}
-        for i, (own, other, prompt) in enumerate(zip(ids, train_ids, prompts_of(test, rows), strict=True))
-    ]
+    examples = []
+    for i, (row, match) in enumerate(zip(rows, found, strict=True)):
+        own, other = test.files.slice(row, 1), train.files.slice(match, 1)
+        names = {"evaluation": own["id"][0].as_py(), "training": other["id"][0].as_py()}
+        examples.append({**names, "prompt": prompts(own)[0], "kind": "exact" if i < len(exact) else "grams"})
+    return examples
 
 
 # ---------------------------------------------------------------------- grams
@@ -141,7 +141,7 @@ def _tasks(prepared: PreparedSet) -> list[tuple[Path, int, np.ndarray]]:
 def _read(path: Path, rows: np.ndarray) -> list[str]:
     columns = ["objective", "instruction", "question", "passages"]
     table = pa.ipc.open_file(pa.memory_map(str(path))).read_all().select(columns)
-    return prompts(table if len(rows) == table.num_rows else table.take(pa.array(rows)))
+    return prompts(table if len(rows) == table.num_rows else take(table, rows))
 
 
 def grams_of_part(path: Path, start: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,7 @@ from reset_pl.data.table import ExampleTable
 from reset_pl.errors import InputError
 from reset_pl.preparation.parts import Part
 from reset_pl.preparation.plan import SetPlan
-from reset_pl.preparation.texts import key, keys, normalised, prompts
+from reset_pl.preparation.texts import key, keys, normalised, prompts, take
 from reset_pl.records import stable_hash
 
 
@@ -121,7 +120,7 @@ def find_duplicates(prepared: PreparedSet) -> None:
     repeated = np.flatnonzero(counts[groups] > 1)
     if not len(repeated):
         return
-    table = prepared.files.select(["question", "passages"]).take(pa.array(prepared.rows[repeated]))
+    table = take(prepared.files.select(["question", "passages"]), prepared.rows[repeated])
     has_question = pc.is_valid(table["question"]).to_pylist()
     full = [
         (int(own), key(normalised("\n".join(passages))) if has_question[i] else 0)
@@ -163,8 +162,3 @@ def hold_out(prepared: PreparedSet, seed: int) -> tuple[list[PreparedSet], list[
 def keys_of_part(path: Path) -> np.ndarray:
     """Hashes of the normalised prompts of a part's rows, ``uint64[n]``."""
     return keys(prompts(pa.ipc.open_file(pa.memory_map(str(path))).read_all()))
-
-
-def prompts_of(prepared: PreparedSet, rows: np.ndarray | Sequence[int]) -> list[str]:
-    """The prompts of some rows of the files, as they were written."""
-    return prompts(prepared.files.take(pa.array(rows)))

@@ -36,6 +36,18 @@ def normalised(text: str) -> str:
     return " ".join(words) or text
 
 
+def take(table: pa.Table, rows: np.ndarray) -> pa.Table:
+    """Some rows of a table, ascending. Arrow's own ``take`` joins all batches first, and fails above 2 GiB of text."""
+    batches = table.to_batches()
+    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
+    edges = np.searchsorted(rows, starts)
+    taken = [
+        batch.take(pa.array(rows[edges[i] : edges[i + 1]] - starts[i])) if edges[i] < edges[i + 1] else batch[:0]
+        for i, batch in enumerate(batches)
+    ]
+    return pa.Table.from_batches(taken, table.schema)
+
+
 def prompts(table: pa.Table) -> list[str]:
     """What tells one prompt from another: the question of a QA row, a summary's article, else the instruction.
 
@@ -45,9 +57,9 @@ def prompts(table: pa.Table) -> list[str]:
     Returns:
         One text a row, not normalised.
     """
-    texts = pc.coalesce(table["question"], table["instruction"]).to_pylist()
+    texts: list[str] = pc.coalesce(table["question"], table["instruction"]).to_pylist()
     articles = np.flatnonzero(pc.equal(table["objective"], str(Objective.SUMMARIZATION)).to_numpy())
-    for row, passages in zip(articles, table["passages"].take(pa.array(articles)).to_pylist(), strict=True):
+    for row, passages in zip(articles, take(table.select(["passages"]), articles)["passages"].to_pylist(), strict=True):
         texts[row] = "\n".join(passages)
     return texts
 

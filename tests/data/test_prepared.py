@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from reset_pl.data.prepared import PreparedSource
-from reset_pl.data.table import SCHEMA, to_batch
+from reset_pl.data.table import SCHEMA, ExampleTable, to_batch
 from reset_pl.errors import InputError
 from tests.conftest import make_example
 
@@ -34,6 +34,12 @@ def write_set(folder: Path, numbers: range, rows: list[int] | None = None) -> No
     (folder / "manifest.json").write_text(json.dumps({"format": 1, "splits": {"train": {"nq": entry}, "test": {}}}))
 
 
+def load(*arguments: Any, **options: Any) -> ExampleTable:
+    table = PreparedSource(*map(str, arguments), **options).load()
+    assert isinstance(table, ExampleTable)
+    return table
+
+
 def test_a_set_is_its_files_in_order(tmp_path: Path) -> None:
     write_set(tmp_path, range(25))
     source = PreparedSource(str(tmp_path), "nq")
@@ -43,14 +49,14 @@ def test_a_set_is_its_files_in_order(tmp_path: Path) -> None:
 
 def test_only_the_rows_of_the_manifest(tmp_path: Path) -> None:
     write_set(tmp_path, range(25), rows=[3, 4, 19, 24])
-    assert PreparedSource(str(tmp_path), "nq").load().ids == ["nq/3", "nq/4", "nq/19", "nq/24"]
+    assert load(tmp_path, "nq").ids == ["nq/3", "nq/4", "nq/19", "nq/24"]
 
 
 @pytest.mark.parametrize("rows", [None, [20, 1, 2, 3, 5, 8, 13, 21]])
 def test_a_sample_is_seeded_of_its_size_and_has_its_own_fingerprint(tmp_path: Path, rows: list[int] | None) -> None:
     write_set(tmp_path, range(25), rows)
-    whole = PreparedSource(str(tmp_path), "nq").load()
-    first, again, other = (PreparedSource(str(tmp_path), "nq", sample=6, seed=seed).load() for seed in (0, 0, 1))
+    whole = load(tmp_path, "nq")
+    first, again, other = (load(tmp_path, "nq", sample=6, seed=seed) for seed in (0, 0, 1))
     assert first.ids == again.ids
     assert first.ids != other.ids
     assert len(set(first.ids)) == 6
@@ -61,27 +67,27 @@ def test_a_sample_is_seeded_of_its_size_and_has_its_own_fingerprint(tmp_path: Pa
 
 def test_a_sample_of_more_than_there_are_is_all(tmp_path: Path) -> None:
     write_set(tmp_path, range(12))
-    few = PreparedSource(str(tmp_path), "nq", sample=100).load()
+    few = load(tmp_path, "nq", sample=100)
     assert len(few) == 12
-    assert few.fingerprint == PreparedSource(str(tmp_path), "nq").load().fingerprint
+    assert few.fingerprint == load(tmp_path, "nq").fingerprint
 
 
 def test_what_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"run python -m reset_pl prepare .*--output_dir"):
-        PreparedSource(str(tmp_path), "nq").load()
+        load(tmp_path, "nq")
     write_set(tmp_path, range(12), rows=[0, 1])
     with pytest.raises(InputError, match=r"a set 'nqq' in the split 'train' .* has train: nq"):
-        PreparedSource(str(tmp_path), "nqq").load()
+        load(tmp_path, "nqq")
     with pytest.raises(InputError, match="a set 'nq' in the split 'test'"):
-        PreparedSource(str(tmp_path), "nq", split="test").load()
+        load(tmp_path, "nq", split="test")
     with pytest.raises(InputError, match="at least 1"):
         PreparedSource(str(tmp_path), "nq", sample=0)
     (tmp_path / "train" / "nq" / "rows.npy").unlink()
     with pytest.raises(InputError, match=r"row numbers of nq .* run prepare again"):
-        PreparedSource(str(tmp_path), "nq").load()
+        load(tmp_path, "nq")
     (tmp_path / "train" / "nq" / "000.arrow").unlink()
     (tmp_path / "manifest.json").write_text(
         (tmp_path / "manifest.json").read_text().replace('"train/nq/rows.npy"', "null")
     )
     with pytest.raises(InputError, match=r"000\.arrow.* run prepare again"):
-        PreparedSource(str(tmp_path), "nq").load()
+        load(tmp_path, "nq")

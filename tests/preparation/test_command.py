@@ -92,11 +92,12 @@ def check_content(folder: Path, report: dict[str, Any]) -> None:
     for (split, name), examples in sets.items():
         assert len(examples) > 0
         assert {example.dataset for example in examples} == {name}
-        assert len(set(examples.ids)) == len(examples), (split, name)
+        assert len({example.id for example in examples}) == len(examples), (split, name)
     instruction = [*sets["train", "instruction"], *sets["validation", "instruction"]]
     assert [example.instruction for example in instruction].count(SHARED_INSTRUCTION) == 1
     assert {example.id.split("/")[1] for example in instruction} == {"dolly", "oasst1", "self_instruct", "sharegpt"}
-    assert set(sets["train", "ms_marco"].ids).isdisjoint(sets["validation", "ms_marco"].ids)
+    marco = [{example.id for example in sets[split, "ms_marco"]} for split in ("train", "validation")]
+    assert marco[0].isdisjoint(marco[1])
     pairs = {(own["evaluation"], own["training"]): own["exact"] for own in report["overlaps"]}
     trained_on = "train/instruction"
     if not any(example.instruction == SHARED_INSTRUCTION for example in sets["train", "instruction"]):
@@ -184,4 +185,5 @@ def test_a_short_run_from_the_command_line(tmp_path: Path, capsys: pytest.Captur
     assert main(["prepare", "--config", path, "--output_dir", str(tmp_path / "out"), "--num_proc", "1"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[-2:] == [f"3 examples of 1 sets: {tmp_path}/out", f"report: {tmp_path}/out/report.html"]
-    assert PreparedSource(str(tmp_path / "out"), "own").load().ids == ["own/0", "own/1", "own/2"]
+    examples = PreparedSource(str(tmp_path / "out"), "own").load()
+    assert [example.id for example in examples] == ["own/0", "own/1", "own/2"]

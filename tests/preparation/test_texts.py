@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reset_pl.data.table import SCHEMA, to_batch
-from reset_pl.preparation.texts import GRAM, grams, keys, normalised, prompts
+from reset_pl.preparation.texts import GRAM, grams, keys, normalised, prompts, take
 from tests.conftest import make_example
 
 WORDS = st.lists(st.sampled_from(["the", "Low", "country", "ﬁsh", "x"]), max_size=40).map(" ".join)
@@ -64,3 +64,13 @@ def test_a_prompt_is_the_question_the_article_or_the_instruction() -> None:
         make_example(4, objective="abstractive_qa", question="Why?"),
     ]
     assert prompts(pa.Table.from_batches([to_batch(examples)], SCHEMA)) == ["Who?", "One.\nTwo.", "Sing.", "Why?"]
+
+
+@given(st.lists(st.integers(0, 4), max_size=5), st.data())
+def test_rows_are_taken_batch_by_batch(sizes: list[int], data: st.DataObject) -> None:
+    numbers = list(range(sum(sizes)))
+    schema = pa.schema({"n": pa.int64()})
+    parts = [numbers[sum(sizes[:i]) : sum(sizes[: i + 1])] for i in range(len(sizes))]
+    table = pa.Table.from_batches([pa.record_batch({"n": pa.array(part, pa.int64())}) for part in parts], schema)
+    rows = sorted(data.draw(st.sets(st.sampled_from(numbers)))) if numbers else []
+    assert take(table, np.array(rows, np.int64))["n"].to_pylist() == rows
