@@ -141,9 +141,16 @@ class ParquetSource(FileSource):
 
 def _load_json(line: bytes, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(line.decode("utf-8-sig"))
+        text = line.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: expected text in UTF-8, but got {error}: save the file as UTF-8") from error
+    if text.lstrip().startswith("["):
+        raise InputError(
+            f"{where}: expected one JSON object a line, not one list in all, but the line begins with '[': write each "
+            "object of the list on a line of its own (jq -c '.[]' FILE does)"
+        )
+    try:
+        row = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{where}: expected one JSON object on the line, but it does not parse: {error.msg} at column {error.colno}"
@@ -170,6 +177,7 @@ def parse_row(row: dict[str, Any], dataset: str, objective: Objective | None, wh
         raise InputError(
             f"{where}: unknown field {sorted(unknown)[0]!r}; expected some of {', '.join(sorted(_FIELDS))}"
         )
+    _check_unicode(row, where)
     own = row.get("objective")
     parsed = _objective(objective if own is None else own, where)
     instruction = _text(row, "instruction", where) or TASK_INSTRUCTIONS.get(parsed)
@@ -199,6 +207,18 @@ def parse_row(row: dict[str, Any], dataset: str, objective: Objective | None, wh
         constraints=_constraints(row, where),
         answerable=answerable,
     )
+
+
+def _check_unicode(row: dict[str, Any], where: str) -> None:
+    """JSON can escape half of a character, which no encoding can write: not an Arrow table, nor a tokenizer."""
+    for field, value in row.items():
+        try:
+            json.dumps(value, ensure_ascii=False, default=str).encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{where}: expected {field!r} to be Unicode text, but got {error.object[error.start]!r}, half of a "
+                "character (a lone surrogate): take it out, or write both halves, as in '\\ud83d\\ude00'"
+            ) from error
 
 
 def _answers(row: dict[str, Any], objective: Objective, where: str) -> tuple[bool, str | None, tuple[str, ...]]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from reset_pl.data import sources
-from reset_pl.data.sources import JsonlSource, ParquetSource
+from reset_pl.data.sources import JsonlSource, ParquetSource, parse_row
 from reset_pl.errors import InputError
 from reset_pl.records import NOT_IN_PASSAGES, Constraint, Example, Objective
 
@@ -34,7 +34,9 @@ BAD_ROWS: list[tuple[str, dict[str, Any] | str, str]] = [
     ("not json", "{'id': 1}", "does not parse"),
     ("half a line", '{"id": "x", "objective": "instr', "does not parse"),
     ("two objects", '{"id": 1} {"id": 2}', "does not parse: Extra data at column 11"),
-    ("a list", "[1, 2]", "JSON object, but got list"),
+    ("a list", "[1, 2]", "one JSON object a line, not one list in all"),
+    ("a list over several lines", " [", "one JSON object a line, not one list in all"),
+    ("a text", '"[]"', "JSON object, but got str"),
     ("null", "null", "JSON object, but got NoneType"),
     ("unknown field", {**GOOD, "id": "b", "answer": "Red."}, "unknown field 'answer'"),
     ("unknown objective", {**GOOD, "objective": "chat"}, "unknown objective 'chat'; expected one of instruction, "),
@@ -74,6 +76,22 @@ BAD_ROWS: list[tuple[str, dict[str, Any] | str, str]] = [
         "where 'answerable' is false, but got 'Ada'",
     ),
     ("constraints that are a number", {**GOOD, "constraints": 3}, "'constraints' to be a list of objects"),
+    *(
+        (
+            f"half a character in {field}",
+            {**QA, field: value},
+            f"expected '{field}' to be Unicode text, but got '\\ud800'",
+        )
+        for field, value in {
+            "id": "q\ud800",
+            "instruction": "Answer \ud800.",
+            "question": "What \ud800?",
+            "passages": ["Ada ran.", "Bob \ud800."],
+            "response": "\ud800",
+            "references": "Ada \ud800",
+            "constraints": [{"id": "keywords:existence", "kwargs": {"keywords": ["a", "\ud800"]}}],
+        }.items()
+    ),
 ]
 
 
@@ -86,6 +104,21 @@ def test_a_bad_row_is_named_by_file_and_line(write_rows: Write, row: dict[str, A
     assert text.startswith(f"{path}:3: ")
     assert message in text
     assert "\n" not in text
+
+
+def test_a_character_of_two_halves_is_read(write_rows: Write) -> None:
+    path = write_rows(json.dumps({**QA, "question": "Why \U0001f600?"}, ensure_ascii=True))
+    assert "\\ud83d\\ude00" in path.read_text()
+    (example,) = JsonlSource(str(path)).load()
+    assert example.question == "Why \U0001f600?"
+
+
+def test_half_a_character_is_refused_whatever_the_file() -> None:
+    row = {**QA, "passages": ["Ada ran \udfff."]}
+    with pytest.raises(
+        InputError, match=r"^table\.parquet:3: expected 'passages' to be Unicode text, but got '.udfff'"
+    ):
+        parse_row(row, "own", None, "table.parquet:3")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
