@@ -34,8 +34,8 @@ def write_set(folder: Path, numbers: range, rows: list[int] | None = None) -> No
     (folder / "manifest.json").write_text(json.dumps({"format": 1, "splits": {"train": {"nq": entry}, "test": {}}}))
 
 
-def load(*arguments: Any, **options: Any) -> ExampleTable:
-    table = PreparedSource(*map(str, arguments), **options).load()
+def load(folder: Path, dataset: str, **options: Any) -> ExampleTable:
+    table = PreparedSource(str(folder), dataset, **options).load()
     assert isinstance(table, ExampleTable)
     return table
 
