@@ -17,10 +17,12 @@ from reset_pl.data.sources import Source
 from tests.test_restart import ROOT, write_config
 
 
-def resolved(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    """What ``fit … --print_config`` prints."""
+def resolved(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str, command: str = "fit"
+) -> dict[str, Any]:
+    """What ``fit … --print_config`` prints, or another command."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["reset_pl", "fit", *arguments, "--print_config"])
+    monkeypatch.setattr(sys, "argv", ["reset_pl", command, *arguments, "--print_config"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0
@@ -66,7 +68,14 @@ def test_fit_help_shows_every_option_of_ours_with_words(
 
 @pytest.mark.parametrize("config", sorted(ROOT.glob("configs/**/*.yaml")), ids=lambda path: path.name)
 def test_every_yaml_resolves(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert resolved(monkeypatch, capsys, "--config", str(config))["model"]["class_path"].startswith("reset_pl.")
+    keys = set(yaml.safe_load(config.read_text()))
+    if "data" not in keys:  # of prepare
+        sets = resolved(monkeypatch, capsys, "--config", str(config), command="prepare")["train"]
+        assert all(own["class_path"].startswith("reset_pl.") for each in sets for own in each["sources"])
+        return
+    model = [] if "model" in keys else ["--config", "configs/own_data.yaml"]  # what is to stand behind a model's
+    settings = resolved(monkeypatch, capsys, *model, "--config", str(config))
+    assert settings["model"]["class_path"].startswith("reset_pl.")
 
 
 def test_every_short_name_is_unique() -> None:

@@ -25,8 +25,9 @@ CHUNK_BYTES = 48 << 20
 CHUNK_ROWS = 20_000
 """Most rows of a part."""
 
-_DATA = Path(__file__).parents[1] / "data"
-_CODE = (Path(__file__), *(_DATA / name for name in ("table.py", "sources.py", "prompts.py")), *_DATA.glob("sets/*.py"))
+_HOME = Path(__file__).parents[1]
+_SHARED = ("data/table.py", "data/sources.py", "data/prompts.py", "metrics/normalize.py", "records.py")
+_CODE = (Path(__file__), *(_HOME / name for name in _SHARED), *_HOME.glob("data/sets/*.py"))
 
 
 @dataclass(frozen=True, kw_only=True)
