@@ -72,7 +72,8 @@ def picture(lengths: Mapping[str, Lengths], unit: str, ink: str, fill: str) -> s
     height = 0.6 * len(lengths) + 1.1
     with rc_context({"font.family": "sans-serif", "font.size": 12, "svg.fonttype": "none", "svg.hashsalt": "reset_pl"}):
         figure = Figure(figsize=(5.6, height))
-        figure.subplots_adjust(0.34, 0.7 / height, 0.98, 1 - 0.4 / height, wspace=0.1, hspace=0.35)
+        left = min(0.5, 0.02 + 0.0165 * max(map(len, lengths)))  # room for the titles
+        figure.subplots_adjust(left, 0.7 / height, 0.98, 1 - 0.4 / height, wspace=0.1, hspace=0.35)
         grid = figure.subplots(len(lengths), 2, sharex=True, squeeze=False)
         for row, (title, own) in zip(grid, lengths.items(), strict=True):
             row[0].set_ylabel(title, rotation=0, ha="right", va="center", color=ink)
