@@ -182,7 +182,7 @@ class ResetDataModule(L.LightningDataModule):
 
     def _encoded(self, split: Literal["train", "validation"], name: str) -> EncodedTable:
         if (split, name) not in self._tables:
-            self._tables[split, name] = encode(name, self.examples(split)[name], self.encoder)
+            self._tables[split, name] = encode(f"{split}/{name}", self.examples(split)[name], self.encoder)
         return self._tables[split, name]
 
     def _loader(self, tables: Mapping[str, EncodedTable], mixture: Mixture | None, seed: int = 0) -> ResumableLoader:
