@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from reset_pl.data.encoding import Encoder
+from reset_pl.data.prompts import AlpacaTemplate, Template
 from reset_pl.records import Example, Objective
 
 
@@ -27,5 +29,20 @@ def make_example() -> Callable[..., Example]:
     def make(key: object = 1, dataset: str = "d", **fields: Any) -> Example:
         given = {"objective": Objective.INSTRUCTION, "instruction": f"Say {key}.", "response": f"It is {key}."}
         return Example(**{"id": f"{dataset}/{key}", "dataset": dataset, **given, **fields})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_encoder(tokenizer: Any) -> Callable[..., Encoder]:
+    """Makes an encoder of the byte tokenizer; Alpaca's template unless another is given."""
+
+    def make(template: Template | None = None, max_length: int = 2048, max_response_tokens: int = 480) -> Encoder:
+        return Encoder(
+            tokenizer=tokenizer,
+            template=template or AlpacaTemplate(),
+            max_length=max_length,
+            max_response_tokens=max_response_tokens,
+        )
 
     return make

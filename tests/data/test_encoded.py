@@ -9,25 +9,12 @@ import pytest
 
 from reset_pl.data.encoded import EncodedTable, encode
 from reset_pl.data.encoding import Encoded, Encoder
-from reset_pl.data.prompts import AlpacaTemplate, Template, VicunaTemplate
+from reset_pl.data.prompts import VicunaTemplate
 from reset_pl.data.table import SCHEMA, ExampleTable, to_batch
 from reset_pl.errors import InputError
 from reset_pl.records import Example
 
 Make = Callable[..., Example]
-
-
-@pytest.fixture
-def make_encoder(tokenizer: Any) -> Callable[..., Encoder]:
-    def make(template: Template | None = None, max_length: int = 1000, max_response_tokens: int = 480) -> Encoder:
-        return Encoder(
-            tokenizer=tokenizer,
-            template=template or AlpacaTemplate(),
-            max_length=max_length,
-            max_response_tokens=max_response_tokens,
-        )
-
-    return make
 
 
 def save(folder: Path, examples: Sequence[Example], fingerprint: str = "f") -> ExampleTable:

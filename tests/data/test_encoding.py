@@ -19,19 +19,6 @@ from reset_pl.records import IGNORE_INDEX, Example, Objective
 Make = Callable[..., Example]
 
 
-@pytest.fixture(scope="session")
-def make_encoder(tokenizer: Any) -> Callable[..., Encoder]:
-    def make(max_length: int = 2048, max_response_tokens: int = 480, template: Template | None = None) -> Encoder:
-        return Encoder(
-            tokenizer=tokenizer,
-            template=template or AlpacaTemplate(),
-            max_length=max_length,
-            max_response_tokens=max_response_tokens,
-        )
-
-    return make
-
-
 def qa(passages: tuple[str, ...], question: str = "who?", response: str = "Ada") -> Example:
     return Example(
         id="d/1",
