@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 
 from reset_pl.errors import InputError
 
 # What jsonargparse says around the reason: the types that it tried, and the whole value again.
 _AROUND = ("Does not validate against", "Subtypes:", "Errors:", "Expected a <class 'NoneType'>", "Given value")
+
+_UNKNOWN = r"(?:(?P<subcommand>Subcommand '\w+') does not accept option|Option) '(?P<key>[^']+)'(?: is not accepted)?$"
+
+TOP_LEVEL = {
+    "fit": ("ckpt_path", "data", "model", "seed_everything", "trainer"),
+    "prepare": (
+        *("data_dir", "limit", "num_proc", "output_dir", "seed", "strict"),
+        *("test", "tokenizer", "train", "validation"),
+    ),
+}
+"""Command → keys of its files that are none of the other's; ``validate`` and ``preview`` read those of ``fit``."""
+
+SIGNATURES = {
+    "Judge": "judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]",
+    "Source": "load(self) -> Sequence[Example]",
+}
+"""Protocol of one method → that method: jsonargparse compares annotations, and a narrower type is another one."""
 
 
 class OneLineErrors:
@@ -16,7 +34,34 @@ class OneLineErrors:
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise what ``__main__`` prints."""
         lines = [line.strip(" -") for line in message.splitlines()]
-        raise InputError(" ".join(line for line in lines if not line.startswith(_AROUND)) or message) from ex
+        text = " ".join(line for line in lines if not line.startswith(_AROUND)) or message
+        raise InputError(_in_the_users_words(text)) from ex
+
+
+def _in_the_users_words(text: str) -> str:
+    text = re.sub(r"the following arguments are required: (.*)", _missing, text)
+    text = re.sub(_UNKNOWN, _unknown, text)
+    return re.sub(r"does not implement protocol (\w+)", _other_annotations, text)
+
+
+def _missing(match: re.Match[str]) -> str:
+    names = [f"--{name.removeprefix('fit.').removeprefix('validate.')}" for name in match[1].split(", ")]
+    return f"expected {' and '.join(names)}, but got none: give a --config FILE that has them"
+
+
+def _unknown(match: re.Match[str]) -> str:
+    """Says whose option it is: a file for one command is easily given to another."""
+    key = match["key"]
+    other = "prepare" if match["subcommand"] else "fit"  # prepare's parser has no subcommands
+    if key.split(".")[0] not in TOP_LEVEL[other]:
+        return f"there is no option {key!r} here: see --help"
+    return f"there is no option {key!r} here, but {other} has one: is the file for python -m reset_pl {other} --config?"
+
+
+def _other_annotations(match: re.Match[str]) -> str:
+    name = match[1]
+    method = f", `def {SIGNATURES[name]}`" if name in SIGNATURES else ""
+    return f"does not pass for a {name}: annotate its methods exactly as reset_pl's {name} does{method}"
 
 
 def bad_input_behind(error: BaseException | None) -> InputError | None:

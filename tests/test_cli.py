@@ -78,6 +78,29 @@ def test_every_yaml_resolves(config: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert settings["model"]["class_path"].startswith("reset_pl.")
 
 
+@pytest.mark.parametrize(
+    ("command", "config", "owner"),
+    [
+        ("fit", "configs/data/paper.yaml", "prepare"),
+        ("preview", "configs/data/paper.yaml", "prepare"),
+        ("prepare", "configs/mini/reset.yaml", "fit"),
+    ],
+)
+def test_a_file_for_another_command(
+    command: str, config: str, owner: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refused(monkeypatch, capsys, "--config", config, command=command)
+    assert f"{owner} has one: is the file for python -m reset_pl {owner} --config?" in message
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "preview"])
+def test_what_is_missing_is_named_as_it_is_given(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refused(monkeypatch, capsys, command=command)
+    assert message == "error: expected --data.train and --model, but got none: give a --config FILE that has them\n"
+
+
 def test_every_short_name_is_unique() -> None:
     names = [cls.__name__ for cls in SHORT_NAMES]
     assert len(set(names)) == len(names)
