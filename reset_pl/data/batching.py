@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from reset_pl.data.encoded import EncodedTable
 from reset_pl.data.encoding import Encoded
+from reset_pl.data.layout import Batch
 from reset_pl.errors import InputError
-from reset_pl.records import IGNORE_INDEX, stable_hash
-
-Layout = Literal["packed", "grouped", "padded"]
-"""``packed``: rows end to end, no padding, attention inside each. ``grouped``: padded, rows of like length in a step.
-``padded``: padded, with the steps of ``packed``."""
-
-Batch = dict[str, Any]
-"""``input_ids``, ``labels``: (rows, tokens) int64, one row when packed; ``attention_mask`` (padded) or
-``position_ids`` and ``row_lengths``, a list (packed). ``predictors``: (targets,) flat positions whose logits predict
-the targets; ``targets``: (targets,) int64; ``row_of_target``: (targets,) int64; ``dataset``: list of names, one a row;
-``step_targets``: target tokens of the whole optimizer step; ``ends_step``: whether it is complete with this batch."""
+from reset_pl.records import stable_hash
 
 GROUPING_WINDOW = 50
 """Global batches among which rows are grouped by length."""
@@ -185,68 +173,6 @@ class GlobalBatchSampler(Sampler[list[int]]):
         """Changes with the steps of the epoch, not with how they are shared out."""
         digest = hashlib.sha256(self.order.tobytes()).hexdigest()
         return stable_hash(self.batch_size, digest, len(self.lengths), int(self.lengths.sum()))
-
-
-# ---------------------------------------------------------------------- what is in a batch
-
-
-@dataclass(frozen=True)
-class Collate:
-    """Lays the rows of a micro-batch out as tensors."""
-
-    pad_token_id: int
-    """Fills padded positions."""
-    packed: bool
-    """End to end, or padded on the right to the longest."""
-
-    def __call__(self, fetched: Any) -> Batch:
-        """The batch (see ``Batch``) of what ``EncodedRows.__getitems__`` gives."""
-        micro_batch, rows = fetched
-        batch = self._packed(rows) if self.packed else self._padded(rows)
-        labels = batch["labels"]
-        # Position t predicts the token at t + 1. No row begins with a target, so nothing predicts across rows.
-        predictors = (labels.flatten()[1:] != IGNORE_INDEX).nonzero().squeeze(1)
-        num_targets = torch.tensor([len(row.input_ids) - row.prompt_length for row in rows])
-        return {
-            **batch,
-            "predictors": predictors,
-            "targets": labels.flatten()[predictors + 1],
-            "row_of_target": torch.arange(len(rows)).repeat_interleave(num_targets),
-            "dataset": [row.dataset for row in rows],
-            "step_targets": micro_batch.step_targets,
-            "ends_step": micro_batch.ends_step,
-        }
-
-    def _packed(self, rows: Sequence[Encoded]) -> Batch:
-        lengths = [len(row.input_ids) for row in rows]
-        return {
-            "input_ids": torch.cat([_tensor(row.input_ids) for row in rows])[None],
-            "labels": torch.cat([_labels(row) for row in rows])[None],
-            "position_ids": torch.cat([torch.arange(length) for length in lengths])[None],
-            "row_lengths": lengths,
-        }
-
-    def _padded(self, rows: Sequence[Encoded]) -> Batch:
-        shape = (len(rows), max(len(row.input_ids) for row in rows))
-        input_ids = torch.full(shape, self.pad_token_id)
-        attention_mask = torch.zeros(shape, dtype=torch.long)
-        labels = torch.full(shape, IGNORE_INDEX)
-        for i, row in enumerate(rows):
-            length = len(row.input_ids)
-            input_ids[i, :length] = _tensor(row.input_ids)
-            attention_mask[i, :length] = 1
-            labels[i, :length] = _labels(row)
-        return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
-
-
-def _tensor(values: Sequence[int]) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(values, dtype=np.int64))
-
-
-def _labels(row: Encoded) -> torch.Tensor:
-    labels = _tensor(row.input_ids).clone()
-    labels[: row.prompt_length] = IGNORE_INDEX
-    return labels
 
 
 # ---------------------------------------------------------------------- the loader

@@ -10,10 +10,11 @@ import lightning as L
 import numpy as np
 from torch.utils.data import DataLoader
 
-from reset_pl.data.batching import Collate, EncodedRows, GlobalBatchSampler, Layout, ResumableLoader, length_grouped
+from reset_pl.data.batching import EncodedRows, GlobalBatchSampler, ResumableLoader, length_grouped
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.encoded import EncodedTable, encode
 from reset_pl.data.encoding import Encoder, load_tokenizer
+from reset_pl.data.layout import Collate, Layout
 from reset_pl.data.lint import lint
 from reset_pl.data.mixture import EqualMixture, Mixture, ProportionalMixture, index_map
 from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, Template, VicunaTemplate

@@ -18,8 +18,9 @@ from transformers import (
     Qwen3Config,
 )
 
-from reset_pl.data.batching import Batch, Collate, MicroBatch
+from reset_pl.data.batching import MicroBatch
 from reset_pl.data.encoding import Encoded
+from reset_pl.data.layout import Batch, Collate
 from reset_pl.errors import InputError
 from reset_pl.tuning.loss import target_losses
 from reset_pl.tuning.packing import ATTENTION, enable_packing, packed_logits
