@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -12,6 +13,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+
+from reset_pl.data.sources import Source
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "data"
@@ -54,6 +57,26 @@ def real_rows() -> Iterable[dict[str, Any]]:
             "passages": [row["article"]],
             "response": row["highlights"].replace("\n", " "),
         }
+
+
+def test_the_lines_to_change_are_as_many_as_is_said() -> None:
+    lines = (ROOT / "configs" / "own_data.yaml").read_text().splitlines()
+    settings = [line.partition("  # change")[0].strip() for line in lines if "  # change" in line]
+    assert len(settings) == 6
+    assert "the six lines marked `# change`" in "\n".join(lines)
+    assert "six lines marked `# change`" in (ROOT / "README.md").read_text()
+    miniature = ("reset_pl/mini/", "configs/own_data.jsonl", "keep_truncated", "template")
+    own = [line.partition(" #")[0].strip() for line in lines if not line.startswith("#")]
+    assert settings == [line for line in own if any(name in line for name in miniature)]
+
+
+def test_the_documented_source_passes_for_one() -> None:
+    from jsonargparse._typehints import implements_protocol  # how the parser decides
+
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "own-data.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(code, names)
+    assert implements_protocol(names["Tickets"], Source)
 
 
 @pytest.mark.integration
