@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from reset_pl.errors import InputError
@@ -182,12 +183,14 @@ class SummacZS:
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-        wanted = "expected model to name an NLI model with its tokenizer (a folder or a hub name)"
+        place = f"a folder, as seen from {Path.cwd()}, or a hub name"
+        wanted = f"expected model to name an NLI model with its tokenizer ({place})"
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.model)
             model = AutoModelForSequenceClassification.from_pretrained(self.model)
         except (OSError, ValueError) as error:
-            raise InputError(f"{wanted}, got {self.model!r}: {error}") from error
+            first_line = str(error).partition("\n")[0]
+            raise InputError(f"{wanted}, got {self.model!r}: {first_line}") from error
         # transformers 5 makes up a tokenizer without words for a folder that has none, and says nothing.
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise InputError(f"{wanted}, got {self.model!r}: its tokenizer files are missing")

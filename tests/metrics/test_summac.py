@@ -155,9 +155,13 @@ def test_two_labels_are_enough_without_contradiction() -> None:
     assert nli_label_indices({0: "entailment", 1: "not_entailment"}, need_contradiction=False) == (0, None)
 
 
-def test_a_missing_model_is_bad_input(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="NLI model with its tokenizer"):
-        SummacZS(str(tmp_path / "nowhere")).score([("The river flows north.", "A mill stood there.")])
+@pytest.mark.parametrize("model", ["nowhere", "models/of/nowhere"])
+def test_a_missing_model_is_bad_input(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"NLI model with its tokenizer") as raised:
+        SummacZS(model).score([("The river flows north.", "A mill stood there.")])
+    assert f"(a folder, as seen from {tmp_path}, or a hub name), got {model!r}: " in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_folder_without_tokenizer_is_bad_input(make_nli: MakeNli) -> None:
