@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from reset_pl.errors import InputError
-from reset_pl.progress import Progress
+from reset_pl.progress import Progress, say
 from reset_pl.records import Candidate, Decoding, Example, Judge, Selection, Verdict
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.rounds.prompts import Chunk, RoundSettings, draw_prompts, make_chunks
 from reset_pl.rounds.selection import Selector
-from reset_pl.rounds.statistics import REFERENCE, round_statistics
+from reset_pl.rounds.statistics import REFERENCE, round_statistics, undecided
 from reset_pl.rounds.tables import (
     candidate_from_row,
     candidate_row,
@@ -211,12 +211,10 @@ def _finish(
     ledger.write_table(candidate_rows, "candidates")
     ledger.write_table(verdict_rows, "verdicts")
     if not kept:
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in statistics["left_out"].items())
-        raise InputError(
-            f"{ledger.directory}: the round kept nothing of {len(examples)} prompts ({reasons}), so nothing is "
-            "left to tune on; look into candidates.parquet and verdicts.parquet there, mend the judges or "
-            "max_new_tokens, and start in a new run directory"
-        )
+        raise InputError(f"{ledger.directory}: {_kept_nothing(statistics['left_out'], len(examples))}")
+    warning = undecided(statistics["mean_score_per_dataset"], statistics["rates_per_dataset"])
+    if warning:
+        say(f"round {candidate_rows[0]['round']}: {warning}")
     ledger.write_table([selected_row(s, examples[s.example_id].dataset) for s in kept], "selected")
     spent = {**seconds, "select": time.monotonic() - selecting}
     spent["other"] = max(time.monotonic() - started - max(spent["sample"], spent["judge"]) - spent["select"], 0.0)
@@ -225,6 +223,22 @@ def _finish(
         {**manifest, "status": "complete", **statistics, "seconds": {"start": 0.0, **spent, "tune": None}}
     )
     shutil.rmtree(ledger.parts, ignore_errors=True)
+
+
+def _kept_nothing(left_out: Mapping[str, int], prompts: int) -> str:
+    """What to do depends on what most prompts were left out for."""
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in left_out.items())
+    if max(left_out, key=lambda reason: left_out[reason], default="") == "none_declined":
+        advice = (
+            "no candidate said that the passages do not answer the question, and of unanswerable questions nothing "
+            "else is kept; teach the model to say so in an epoch with targets first (--trainer.max_epochs 1)"
+        )
+    else:
+        advice = "look into candidates.parquet and verdicts.parquet there, mend the judges or max_new_tokens"
+    return (
+        f"the round kept nothing of {prompts} prompts ({reasons}), so nothing is left to tune on: {advice}, and start "
+        "in a new run directory"
+    )
 
 
 def decide(

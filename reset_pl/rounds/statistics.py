@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -46,6 +47,34 @@ def round_statistics(
         "mean_score_per_dataset": {name: _mean_scores(own) for name, own in by_dataset.items()},
         "win_rate": {name: _win_rates(own) for name, own in by_dataset.items()},
     }
+
+
+def undecided(
+    mean_scores: Mapping[str, Mapping[str, float | None]], rates: Mapping[str, Mapping[str, float | None]]
+) -> str:
+    """A warning of the data sets in which the judges cannot tell the candidates apart; empty where they can.
+
+    That is where the best candidate scores 0, or where it scores no more than a random one and several texts share its
+    score. Where all candidates to choose from have the same text there is nothing to tell apart.
+
+    Args:
+        mean_scores: The manifest's ``mean_score_per_dataset``.
+        rates: Its ``rates_per_dataset``.
+
+    >>> undecided({"qa": {"best": 0.0, "random": 0.0}, "news": {"best": 2.0, "random": 1.5}}, {})
+    'the judges cannot tell the candidates of qa apart: the choice among them is arbitrary'
+    """
+    names = []
+    for name, scores in mean_scores.items():
+        best, random = scores.get("best"), scores.get("random")
+        if best is None or random is None:
+            continue
+        is_tied = bool(rates.get(name, {}).get("tie")) and math.isclose(best, random, abs_tol=1e-9)
+        if best == 0 or is_tied:
+            names.append(name)
+    if not names:
+        return ""
+    return f"the judges cannot tell the candidates of {', '.join(names)} apart: the choice among them is arbitrary"
 
 
 def _example_row(

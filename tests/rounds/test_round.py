@@ -205,6 +205,38 @@ def test_round_that_keeps_nothing_says_why(tmp_path: Path) -> None:
     assert not Ledger(tmp_path / "round-000").complete
 
 
+def test_round_that_keeps_no_unanswerable_question_says_what_to_do(tmp_path: Path) -> None:
+    pools = {"open": [question(n, "open", answerable=False) for n in range(5)]}
+    with pytest.raises(InputError) as raised:
+        run_round(
+            tmp_path / "round-000",
+            settings(),
+            pools=pools,
+            plan=PLAN,
+            sampler=ScriptedSampler(lambda example, draw: "w1"),
+            judges=[ScriptedJudge(lambda e, c: 0.5)],
+            selector=WeightedSelector(),
+        )
+    message = str(raised.value)
+    assert "kept nothing of 5 prompts (none_declined: 5)" in message
+    assert "no candidate said that the passages do not answer the question" in message
+    assert "--trainer.max_epochs 1" in message
+    assert "mend the judges" not in message
+
+
+def test_judges_that_cannot_tell_candidates_apart_are_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judge = ScriptedJudge(lambda e, c: 0.0 if e.dataset == "qa" else is_right(e, c))
+    run(tmp_path / "round-000", judges=[judge])
+    captured = capsys.readouterr()
+    said = captured.out + captured.err
+    assert said.count("the judges cannot tell the candidates of qa apart") == 1
+    run(tmp_path / "decided")
+    captured = capsys.readouterr()
+    assert "cannot tell" not in captured.out + captured.err
+
+
 def test_ledger_of_other_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "write_part", _dying(Ledger.write_part, 2))
