@@ -17,6 +17,7 @@ from typing import TextIO
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.intervals import Interval
 from reset_pl.evaluation.results import DatasetScores, Round, Stage, read_run
+from reset_pl.evaluation.round_notes import reason_of, scale_of, warning_of
 from reset_pl.records import Objective
 
 __all__ = [
@@ -132,15 +133,17 @@ def format_table(stages: Sequence[Stage], *, width: int = 118) -> str:
         lines = _lines(stages, columns, intervals)
         if max(map(len, lines)) <= width:
             break
-    legend = ["faithfulness by data set; IF: instruction following"]
+    legend = ["faithfulness by data set"] if any(column.dataset for column in columns) else []
+    if any(column.score == "instruction" for column in columns):
+        legend.append("IF: instruction following")
     if any(column.unseen for column in columns):
         legend.append("* unseen in training")
     if any("±" in line for line in lines):
         legend.append("±: half of the 95% interval")
-    notes = ["; ".join(legend)]
+    notes = ["; ".join(legend)] if legend else []
     if any(column.score in _DECLINED for column in columns):
         notes.append("declines: share of questions; a dodge where the passages answer, honest where they do not")
-    return "\n".join([*lines, "", *notes]) + "\n"
+    return "\n".join([*lines, *(["", *notes] if notes else [])]) + "\n"
 
 
 def format_rounds(rounds: Sequence[Round]) -> str:
@@ -246,12 +249,14 @@ def _round_row(entry: Round, dataset: str, rates: Mapping[str, str]) -> list[str
 
 def _round_notes(entry: Round) -> list[str]:
     """The facts of a round that are no table."""
+    scale, warning = scale_of(entry), warning_of(entry)
+    scores = [f"{key} {numbers.score(value)}" for key, value in entry.numbers("mean_score").items()]
     notes = {
-        "mean score": [f"{key} {numbers.score(value)}" for key, value in entry.numbers("mean_score").items()],
+        "mean score": [", ".join(scores) + (f" ({scale})" if scale else "")] if scores else [],
         "time": [f"{key} {numbers.duration(value)}" for key, value in entry.numbers("seconds").items()],
         "left out": [
-            f"{reason.replace('_', ' ')} {numbers.count(number)}"
-            for reason, number in entry.numbers("left_out").items()
+            "; ".join(f"{numbers.count(n)} {reason_of(key)}" for key, n in entry.numbers("left_out").items() if n)
         ],
+        "warning": [warning],
     }
-    return [f"{title}: {', '.join(parts)}" for title, parts in notes.items() if parts]
+    return [f"{title}: {', '.join(parts)}" for title, parts in notes.items() if any(parts)]

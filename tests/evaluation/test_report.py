@@ -104,6 +104,19 @@ def test_declines_are_shown_where_there_are_any(run_dir: Path) -> None:
     assert text.count(".94") >= 4 * 2  # each of the four question sets, before and after
 
 
+def test_a_round_in_which_judges_could_not_decide_is_warned_of(run_dir: Path) -> None:
+    text = " ".join(_page(run_dir).text)
+    assert "of the best one, of 3 = 1 task + 2 faithfulness or instruction." in text
+    assert "Warning" not in text
+    manifest = run_dir / "rounds" / "round-001" / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["mean_score_per_dataset"]["mini_nq"] = {"best": 0.0, "random": 0.0, "gold": 2.0}
+    manifest.write_text(json.dumps({**content, "left_out": {"none_declined": 5}}))
+    text = " ".join(_page(run_dir).text)
+    assert text.count("Warning: the judges cannot tell the candidates of mini_nq apart") == 1
+    assert "unanswerable, but no candidate said so" in text
+
+
 def test_it_says_what_the_run_achieved(run_dir: Path) -> None:
     page = _page(run_dir)
     text = " ".join(page.text)

@@ -16,6 +16,8 @@ def test_counts_and_rates_stand_together_and_decodings_are_ordered_by_value(run_
     assert summary.mean_scores[0] == ("mini_instruct", {"best": 2.4, "random": 1.6, "gold": None})
     assert summary.highest_score == 2.4
     assert summary.left_out[0] == ("all truncated", 51)
+    assert summary.scale.startswith("of 3 = 1 task")
+    assert summary.warning == ""
     assert summary.total_seconds == pytest.approx(31.2 + 0.3 + 22.5 + 1.4)
     assert ("start", 0.0) not in summary.seconds
 
@@ -37,5 +39,6 @@ def test_a_manifest_of_nulls_and_wrong_types_is_empty_and_not_an_error() -> None
     assert summary.widest_win == 1.0
     assert summary.mean_score == {"best": None}
     assert summary.highest_score == 1.0
+    assert (summary.scale, summary.warning) == ("", "")
     assert summary.seconds == summary.left_out == summary.judges == []
     assert summary.total_seconds is None

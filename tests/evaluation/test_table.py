@@ -136,8 +136,36 @@ def test_rounds_list_counts_rates_and_what_was_left_out(run_dir: Path) -> None:
     row = next(line for line in text.splitlines() if line.startswith("mini_nq"))
     assert row.split()[1:4] == ["200", "1,400", "180"]
     assert row.split()[5:] == ["12%", "2%", "6%", "0%", "0.4%"]
-    assert "mean score: best 2.31, random 1.72, gold 1.93" in text
-    assert "left out: all truncated 51, judges failed 29" in text
+    assert "mean score: best 2.31, random 1.72, gold 1.93 (of 3 = 1 task + 2 faithfulness or instruction)" in text
+    assert "left out: 51 all truncated; 29 judges failed" in text
+    assert "warning" not in text
+
+
+def test_judges_that_cannot_decide_and_unanswerable_rows_are_said(run_dir: Path) -> None:
+    manifest = run_dir / "rounds" / "round-001" / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["mean_score_per_dataset"]["mini_nq"] = {"best": 0.0, "random": 0.0, "gold": 2.0}
+    content["left_out"] = {"none_declined": 5}
+    manifest.write_text(json.dumps(content))
+    lines = format_rounds(read_run(run_dir).rounds[1:]).splitlines()
+    assert "left out: 5 unanswerable, but no candidate said so" in lines
+    assert [line for line in lines if line.startswith("warning")] == [
+        "warning: the judges cannot tell the candidates of mini_nq apart: the choice among them is arbitrary"
+    ]
+
+
+def test_the_legend_explains_only_what_is_there() -> None:
+    nq = {"group": "extractive_qa", "seen": True, "n": 9, "faithfulness": _score(0.9)}
+    content = {"stage": "mtl", "datasets": {"nq": nq}, "macro": {"faithfulness": _score(0.87)}}
+    without = format_table([Stage.from_json(content)])
+    assert "IF" not in without
+    assert "faithfulness by data set; ±" in without
+    only = format_table([Stage.from_json({"stage": "mtl", "macro": {"instruction": _score(0.7)}})])
+    assert only.splitlines()[-1] == "IF: instruction following; ±: half of the 95% interval"
+    task = format_table(
+        [Stage.from_json({"stage": "mtl", "macro": {"task": {"mean": 0.7, "low": None, "high": None}}})]
+    )
+    assert "IF" not in task
 
 
 def test_a_running_round_with_an_empty_manifest_is_one_line(run_dir: Path) -> None:
