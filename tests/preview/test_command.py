@@ -23,7 +23,7 @@ HOSTILE = "</pre><script>alert(1)</script>\x1b[31m\u202e"
 ROWS = [
     {"id": "q1", "objective": "extractive_qa", "question": "Who?", "passages": ["Ada did."], "references": ["Ada"]},
     {"id": "q2", "objective": "extractive_qa", "question": HOSTILE, "passages": ["Ada did."], "response": HOSTILE},
-    {"id": f"q3{HOSTILE}\ud800", "objective": "extractive_qa", "question": "When?", "passages": ["Ada did."]},
+    {"id": f"q3{HOSTILE}", "objective": "extractive_qa", "question": "When?", "passages": ["Ada did."]},
 ]
 
 
@@ -64,7 +64,7 @@ def test_rows_are_printed_with_their_target_marked(config: list[str], capsys: py
 def test_no_text_of_the_data_drives_the_terminal(config: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     out = shown(capsys, *config, "--rows", "9")
     assert "own/q3" in out
-    assert not set("\x1b\u202e\ud800") & set(out)
+    assert not set("\x1b\u202e") & set(out)
     assert r"⟦</pre><script>alert(1)</script>\x1b[31m\u202e" in out
 
 

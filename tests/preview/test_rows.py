@@ -147,3 +147,7 @@ def test_a_tokenizer_that_drops_the_first_blank_shows_it_all_the_same() -> None:
     ids = [*prompt_ids, *target_ids, tokenizer.eos_token_id]
     pieces = list(_pieces(ids, [False] * len(prompt_ids) + [True] * (len(target_ids) + 1), tokenizer))
     assert [(piece.text, piece.in_loss) for piece in pieces] == [("a b:", False), (" a b", True), ("</s>", True)]
+
+
+def test_half_a_character_is_shown_as_its_escape() -> None:
+    assert visible("Why \ud800?") == r"Why \ud800?"  # a source of the user's own may hold one; files are refused
