@@ -111,7 +111,7 @@ def run_ours(folder: Path, layout: str, rows_per_step: int, steps: int) -> dict[
 
 def run_trl(folder: Path, packing: bool, batch_size: int, steps: int) -> dict[str, object]:
     """Prepare and train with TRL; this function runs in TRL's environment."""
-    from datasets import load_dataset
+    from datasets import disable_caching, load_dataset
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
@@ -125,6 +125,7 @@ def run_trl(folder: Path, packing: bool, batch_size: int, steps: int) -> dict[st
         def on_step_end(self, *args, **kwargs):
             self.times.append(time.perf_counter())
 
+    disable_caching()  # or the second system would find the rows that the first has tokenized
     dataset = load_dataset("json", data_files=str(folder / "rows.jsonl"), split="train", cache_dir=str(folder / "hf"))
     clock = Clock()
     config = SFTConfig(
