@@ -42,7 +42,8 @@ def test_prompt_longer_than_the_sequence(tmp_path: Path, tiny_model: Path) -> No
     settings["data"]["max_length"] = 20
     config.write_text(yaml.safe_dump(settings))
     line = refused(config)
-    assert line.startswith("error: qa/")
+    assert "rows of 'train/qa' carry no target token" in line
+    assert "qa/" in line.split("so far: ")[1]
     assert "raise --data.max_length (now 20)" in line
 
 

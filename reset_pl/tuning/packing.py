@@ -97,7 +97,9 @@ def enable_packing(model: Any) -> None:
     try:
         model.set_attn_implementation(ATTENTION)
         difference = (_probe_packed(model) - expected).abs().max() / expected.abs().max()
-        problem = f"its logits differ by {difference:.1e}" if not difference <= _TOLERANCE[expected.dtype] else None
+        # A model whose weights are no numbers proves nothing either way; its loss is checked where it is made.
+        is_equal = difference <= _TOLERANCE[expected.dtype] or not expected.isfinite().all()
+        problem = None if is_equal else f"its logits differ by {difference:.1e}"
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {str(error).splitlines()[0]}"
     if problem is not None:

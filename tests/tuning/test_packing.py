@@ -186,3 +186,10 @@ def test_local_and_global_layers_may_be_packed_within_the_window() -> None:
     expected, _ = reference(model, rows)
     enable_packing(model)
     assert packed(model, rows)[0].item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_weights_that_are_no_numbers_are_not_taken_for_a_leak() -> None:
+    model = make_model(CONFIGS["llama"]())
+    torch.nn.init.constant_(model.lm_head.weight, float("nan"))
+    enable_packing(model)
+    assert packed(model, make_rows(5, 8))[0].isnan()
