@@ -17,14 +17,12 @@ from reset_pl.data.encoding import Encoder, load_tokenizer
 from reset_pl.data.layout import Collate, Layout
 from reset_pl.data.lint import lint
 from reset_pl.data.mixture import EqualMixture, Mixture, ProportionalMixture, index_map
-from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, Template, VicunaTemplate
+from reset_pl.data.prompts import TEMPLATES, QuestionPosition, Template
 from reset_pl.data.sources import Source
 from reset_pl.data.table import ExampleTable
 from reset_pl.errors import InputError
 from reset_pl.progress import say
 from reset_pl.records import Example, stable_hash
-
-_TEMPLATES = {template.name: template for template in (AlpacaTemplate, VicunaTemplate, ChatTemplate)}
 
 
 class ResetDataModule(L.LightningDataModule):
@@ -35,7 +33,9 @@ class ResetDataModule(L.LightningDataModule):
         validation: Sets whose loss is logged.
         test: Sets that ``callbacks.CheckpointEvaluation`` scores after every stage.
         tokenizer: Folder or hub id of the tokenizer; linked to ``model.model``.
-        template: Prompt template: ``alpaca`` (LLaMA, Table 2), ``vicuna`` (Table 6) or the tokenizer's own ``chat``.
+        template: Prompt template: ``alpaca`` (LLaMA, Table 2), ``vicuna`` (Table 6) or the tokenizer's own ``chat``;
+            ``alpaca_no_input`` has Stanford's header for rows without an input.
+        question_position: Where the question stands: before the passages (Tables 9 to 13) or after them (section 2.3).
         max_length: Longest row, in tokens; a longer context is cut from its end.
         max_response_tokens: Longest target, in tokens.
         batch_size: Rows of an optimizer step, over all ranks and accumulated batches (paper, A.3: 32).
@@ -53,7 +53,8 @@ class ResetDataModule(L.LightningDataModule):
         tokenizer: str,
         validation: list[Source] | None = None,
         test: list[Source] | None = None,
-        template: Literal["alpaca", "vicuna", "chat"] = "alpaca",
+        template: Literal["alpaca", "alpaca_no_input", "vicuna", "chat"] = "alpaca",
+        question_position: QuestionPosition = "first",
         max_length: int = 2048,
         max_response_tokens: int = 480,
         batch_size: int = 32,
@@ -67,7 +68,7 @@ class ResetDataModule(L.LightningDataModule):
         self.validation_sources = validation or []
         self.test_sources = test or []
         self.tokenizer_path = tokenizer
-        self.template: Template = _TEMPLATES[template]()
+        self.template: Template = TEMPLATES[template](question_position)
         self.max_length = max_length
         self.max_response_tokens = max_response_tokens
         self.batch_size = batch_size

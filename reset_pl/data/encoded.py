@@ -150,7 +150,8 @@ def _fingerprint(encoder: Encoder) -> int:
     digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
     return stable_hash(
         *(FORMAT, digest, tokenizer.chat_template, tokenizer.all_special_ids, tokenizer.eos_token_id),
-        *(encoder.template.name, encoder.max_length, encoder.max_response_tokens),
+        *(encoder.template.name, encoder.template.question_position),
+        *(encoder.max_length, encoder.max_response_tokens),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal
 
 from reset_pl.errors import InputError
 from reset_pl.records import Example, Objective
@@ -28,16 +29,22 @@ ALPACA_HEADER = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
     "Write a response that appropriately completes the request."
 )
+ALPACA_HEADER_NO_INPUT = (
+    "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+)
 VICUNA_SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. "
     "The assistant gives helpful, detailed, and polite answers to the user's questions."
 )
 
 
-def render_input(example: Example) -> str:
-    r"""The input field: the question first, then one ``Passage:`` a line; a summary gets the bare article.
+QuestionPosition = Literal["first", "last"]
 
-    The paper's section 2.3 puts the question after the passages, its Tables 9 and 11 to 13 before; the tables win.
+
+def render_input(example: Example, question_position: QuestionPosition = "first") -> str:
+    r"""The input field: the question and one ``Passage:`` a line; a summary gets the bare article.
+
+    The paper's section 2.3 puts the question after the passages, its Tables 9 and 11 to 13 before: the default.
 
     >>> render_input(Example(id="d/1", dataset="d", objective=Objective.EXTRACTIVE_QA, instruction="Answer.",
     ...                      question="Who?", passages=("Ada did.", "Bob slept.")))
@@ -45,36 +52,62 @@ def render_input(example: Example) -> str:
     """
     if example.objective is Objective.SUMMARIZATION:
         return "\n".join(example.passages)
-    lines = [f"Question: {example.question}"] if example.question else []
-    return "\n".join(lines + [f"Passage: {passage}" for passage in example.passages])
+    question = [f"Question: {example.question}"] if example.question else []
+    passages = [f"Passage: {passage}" for passage in example.passages]
+    return "\n".join(question + passages if question_position == "first" else passages + question)
 
 
-class Template(Protocol):
-    """Renders a prompt. ``response_prefix`` is what stands between the prompt's last token and the answer."""
+class Template(ABC):
+    """Renders a prompt.
+
+    Args:
+        question_position: Where the question stands in the input.
+    """
 
     name: str
-    response_prefix: str
-    writes_special_tokens: bool
+    response_prefix = ""
+    """What stands between the prompt's last token and the answer."""
+    writes_special_tokens = False
     """Whether the prompt holds its special tokens as text; else the tokenizer adds its own around plain text."""
 
+    def __init__(self, question_position: QuestionPosition = "first") -> None:
+        self.question_position: QuestionPosition = question_position
+
+    @abstractmethod
     def prompt(self, example: Example, tokenizer: Any) -> str:
         """The text of everything before the answer."""
-        ...
+
+    def _input(self, example: Example) -> str:
+        return render_input(example, self.question_position)
+
+    def _user(self, example: Example) -> str:
+        """Instruction and input as one turn."""
+        return "\n".join(filter(None, [example.instruction, self._input(example)]))
 
 
 class AlpacaTemplate(Template):
     """LLaMA's template (Table 2). Instruction rows keep an empty ``### Input:`` (Table 15)."""
 
     name = "alpaca"
-    response_prefix = ""
-    writes_special_tokens = False
 
     def prompt(self, example: Example, tokenizer: Any = None) -> str:
         """The text before the answer; it does not depend on the tokenizer."""
         return (
             f"{ALPACA_HEADER}\n\n### Instruction:\n{example.instruction}"
-            f"\n\n### Input:\n{render_input(example)}\n\n### Response:\n"
+            f"\n\n### Input:\n{self._input(example)}\n\n### Response:\n"
         )
+
+
+class AlpacaNoInputTemplate(AlpacaTemplate):
+    """Stanford Alpaca's own habit: rows without an input have another header and no ``### Input:``."""
+
+    name = "alpaca_no_input"
+
+    def prompt(self, example: Example, tokenizer: Any = None) -> str:
+        """The text before the answer; it does not depend on the tokenizer."""
+        if self._input(example):
+            return super().prompt(example)
+        return f"{ALPACA_HEADER_NO_INPUT}\n\n### Instruction:\n{example.instruction}\n\n### Response:\n"
 
 
 class VicunaTemplate(Template):
@@ -82,19 +115,16 @@ class VicunaTemplate(Template):
 
     name = "vicuna"
     response_prefix = " "
-    writes_special_tokens = False
 
     def prompt(self, example: Example, tokenizer: Any = None) -> str:
         """The text before the answer; it does not depend on the tokenizer."""
-        user = "\n".join(filter(None, [example.instruction, render_input(example)]))
-        return f"{VICUNA_SYSTEM}\n\n### USER: {user}\n###ASSISTANT:"
+        return f"{VICUNA_SYSTEM}\n\n### USER: {self._user(example)}\n###ASSISTANT:"
 
 
 class ChatTemplate(Template):
     """The chat template that a modern instruct model's tokenizer brings along."""
 
     name = "chat"
-    response_prefix = ""
     writes_special_tokens = True
 
     def prompt(self, example: Example, tokenizer: Any) -> str:
@@ -108,8 +138,8 @@ class ChatTemplate(Template):
                 f"expected a tokenizer with a chat template, but {tokenizer.name_or_path} has none: "
                 "set --data.template to alpaca or vicuna"
             )
-        user = "\n".join(filter(None, [example.instruction, render_input(example)]))
-        messages = [{"role": "user", "content": _defused(user, tokenizer.all_special_tokens)}]
+        content = _defused(self._user(example), tokenizer.all_special_tokens)
+        messages = [{"role": "user", "content": content}]
         return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
 
 
@@ -122,3 +152,9 @@ def _defused(text: str, special_tokens: Sequence[str]) -> str:
     for token in special_tokens:
         text = text.replace(token, f"{token[0]} {token[1:]}")
     return text
+
+
+TEMPLATES: dict[str, type[Template]] = {
+    template.name: template for template in (AlpacaTemplate, AlpacaNoInputTemplate, VicunaTemplate, ChatTemplate)
+}
+"""Name → template, as ``--data.template`` says it."""

@@ -13,7 +13,7 @@ from typing import NoReturn
 from reset_pl.cli import load_datamodule
 from reset_pl.data.encoding import Encoder
 from reset_pl.data.lint import lint
-from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, Template, VicunaTemplate
+from reset_pl.data.prompts import TEMPLATES, ChatTemplate, Template
 from reset_pl.errors import InputError
 from reset_pl.preview.page import page_of
 from reset_pl.preview.rows import Row, row_of, visible
@@ -85,7 +85,9 @@ def run_preview(arguments: Sequence[str]) -> int:
 def _templates(encoder: Encoder, which: str) -> list[Template]:
     if which == "configured":
         return [encoder.template]
-    return [AlpacaTemplate(), VicunaTemplate(), *([ChatTemplate()] if encoder.tokenizer.chat_template else [])]
+    position = encoder.template.question_position
+    has_chat = bool(encoder.tokenizer.chat_template)
+    return [template(position) for name, template in TEMPLATES.items() if has_chat or name != ChatTemplate.name]
 
 
 def _print(lines: Iterable[str]) -> None:

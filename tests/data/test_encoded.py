@@ -9,7 +9,7 @@ import pytest
 
 from reset_pl.data.encoded import EncodedTable, encode
 from reset_pl.data.encoding import Encoded, Encoder
-from reset_pl.data.prompts import VicunaTemplate
+from reset_pl.data.prompts import AlpacaTemplate, VicunaTemplate
 from reset_pl.data.table import SCHEMA, ExampleTable, to_batch
 from reset_pl.errors import InputError
 from reset_pl.records import Example
@@ -76,6 +76,7 @@ def test_prepared_examples_are_encoded_once_for_each_way_of_encoding(
     assert sum(count_encoded) == 12
     ways = [
         make_encoder(VicunaTemplate()),
+        make_encoder(AlpacaTemplate("last")),
         make_encoder(max_length=900),
         make_encoder(max_response_tokens=9),
     ]
@@ -83,7 +84,7 @@ def test_prepared_examples_are_encoded_once_for_each_way_of_encoding(
         assert rows(encode("d", table, encoder)) == alone(table, encoder)
         count_encoded[:] = [12 * done]
     encode("d", save(tmp_path, examples, fingerprint="g"), make_encoder())
-    assert sum(count_encoded) == 12 * 5
+    assert sum(count_encoded) == 12 * 6
 
 
 def test_another_tokenizer_or_end_of_sequence_is_another_way_of_encoding(

@@ -6,7 +6,14 @@ from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
 
 from reset_pl.data.encoding import Encoder
-from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, Template, VicunaTemplate, render_input
+from reset_pl.data.prompts import (
+    AlpacaNoInputTemplate,
+    AlpacaTemplate,
+    ChatTemplate,
+    Template,
+    VicunaTemplate,
+    render_input,
+)
 from reset_pl.errors import InputError
 from reset_pl.records import Example, Objective
 
@@ -140,6 +147,27 @@ def test_prompts_are_the_papers(
 ) -> None:
     assert template.prompt(rows[row]) == text
     assert tokenizer.decode(prompt_ids(template, rows[row], tokenizer)) == text
+
+
+def test_the_question_may_stand_behind_the_passages(rows: dict[str, Example]) -> None:
+    assert render_input(rows["qa"], "last") == "Passage: Ada ran.\nPassage: Bob slept.\nQuestion: who ran"
+    for template in (AlpacaTemplate, VicunaTemplate):
+        first, last = (template(position).prompt(rows["qa"]) for position in ("first", "last"))
+        assert last == first.replace(
+            "Question: who ran\nPassage: Ada ran.\nPassage: Bob slept.",
+            "Passage: Ada ran.\nPassage: Bob slept.\nQuestion: who ran",
+        )
+        assert last != first
+        assert template("last").prompt(rows["instruction"]) == template().prompt(rows["instruction"])
+
+
+def test_alpacas_own_header_for_rows_without_input(rows: dict[str, Example]) -> None:
+    assert AlpacaNoInputTemplate().prompt(rows["instruction"]) == (
+        "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+        "\n\n### Instruction:\nName a colour.\n\n### Response:\n"
+    )
+    for name in ("qa", "summary"):
+        assert AlpacaNoInputTemplate().prompt(rows[name]) == AlpacaTemplate().prompt(rows[name])
 
 
 def prompt_ids(template: Template, example: Example, tokenizer: Any) -> list[int]:

@@ -85,7 +85,8 @@ def test_colour_on_a_terminal_unless_it_is_not_wanted(
 
 def test_templates_side_by_side_and_overrides(config: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     out = shown(capsys, *config, "--rows", "1", "--templates", "all")
-    assert re.findall(r"own/q1 · extractive_qa · (\w+)", out) == ["alpaca", "vicuna"], "no chat template, no chat"
+    templates = re.findall(r"own/q1 · extractive_qa · (\w+)", out)
+    assert templates == ["alpaca", "alpaca_no_input", "vicuna"], "no chat template, no chat"
     assert "· vicuna" in shown(capsys, *config, "--rows", "1", "--data.template", "vicuna")
 
 
