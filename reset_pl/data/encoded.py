@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -17,10 +16,8 @@ from reset_pl.data.encoding import Encoded, Encoder, NoTarget
 from reset_pl.data.table import ExampleTable
 from reset_pl.errors import InputError
 from reset_pl.progress import Progress, say
-from reset_pl.records import Example, stable_hash
+from reset_pl.records import Example
 
-FORMAT = 1
-"""Changes when the same examples would be encoded to other tokens or written in another form."""
 MAX_SHARE_WITHOUT_TARGET = 0.005
 _CHUNK = 1000
 
@@ -128,31 +125,23 @@ def encode(name: str, examples: Sequence[Example], encoder: Encoder) -> EncodedT
     """
     if not isinstance(examples, ExampleTable):
         return _to_memory(name, examples, encoder)
-    folder = examples.folder / "encoded" / f"{_fingerprint(encoder):016x}" / examples.fingerprint
+    folder = examples.folder / "encoded" / f"{encoder.fingerprint:016x}" / examples.fingerprint
     if not (folder / "meta.json").exists():
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=folder.parent))
+            temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unfinished-"))
         except OSError as error:
             say(f"cannot keep the encoded rows of {name} beside its examples ({error}): they stay in memory")
             return _to_memory(name, examples, encoder)
         try:
             _to_folder(temporary, name, examples, encoder)
-            if not folder.exists():  # another process may have been as fast
-                temporary.rename(folder)
+            temporary.rename(folder)
+        except OSError:
+            if not (folder / "meta.json").exists():  # else another process has been as fast
+                raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return EncodedTable.open(folder)
-
-
-def _fingerprint(encoder: Encoder) -> int:
-    tokenizer = encoder.tokenizer
-    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
-    return stable_hash(
-        *(FORMAT, digest, tokenizer.chat_template, tokenizer.all_special_ids, tokenizer.eos_token_id),
-        *(encoder.template.name, encoder.template.question_position),
-        *(encoder.max_length, encoder.max_response_tokens),
-    )
 
 
 def _to_memory(name: str, examples: Sequence[Example], encoder: Encoder) -> EncodedTable:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from reset_pl.data.prompts import Template
 from reset_pl.errors import InputError
-from reset_pl.records import IGNORE_INDEX, Example
+from reset_pl.records import IGNORE_INDEX, Example, stable_hash
+
+_VERSION = 1
+"""Of the encoding: to be raised when a change of the code changes tokens, or rows would be taken from before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +98,17 @@ class Encoder:
     """Longest row, in tokens: prompt, response and end of sequence together."""
     max_response_tokens: int
     """Longer targets are cut here (method: 480), without an end of sequence: the model did not end there."""
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """Changes when the same examples would be encoded to other tokens."""
+        tokenizer = self.tokenizer
+        digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+        return stable_hash(
+            *(_VERSION, digest, tokenizer.chat_template, tokenizer.all_special_ids, tokenizer.eos_token_id),
+            *(self.template.name, self.template.question_position),
+            *(self.max_length, self.max_response_tokens),
+        )
 
     def prompt_ids(self, example: Example, reserve: int) -> list[int]:
         """Token ids of the prompt, its context shortened from the end until ``reserve`` tokens are free behind it.

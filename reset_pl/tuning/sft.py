@@ -155,6 +155,10 @@ class SFT(L.LightningModule):
         self.log("train/lr", self.schedule.get_last_lr()[0])
         self._step_loss = torch.zeros((), device=self.device)
 
+    def on_train_epoch_start(self) -> None:
+        """Begin with a whole step: ``limit_train_batches`` may have cut the last one."""
+        self._step_loss = torch.zeros((), device=self.device)
+
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Log the mean loss of all response tokens, from which perplexity follows as exp(loss)."""
         losses = target_losses(self(batch), batch["targets"])

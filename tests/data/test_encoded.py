@@ -1,5 +1,8 @@
+import copy
 import pickle
+import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +93,11 @@ def test_prepared_examples_are_encoded_once_for_each_way_of_encoding(
 def test_another_tokenizer_or_end_of_sequence_is_another_way_of_encoding(
     tmp_path: Path, make_encoder: Callable[..., Encoder], examples: list[Example]
 ) -> None:
-    import copy
-
     table, encoder = save(tmp_path, examples), make_encoder()
     other = copy.deepcopy(encoder.tokenizer)
     other.eos_token = "<pad>"
     ends = [
-        int(encode("d", table, Encoder(**{**vars(encoder), "tokenizer": tokenizer})).row(0, "d").input_ids[-1])
+        int(encode("d", table, replace(encoder, tokenizer=tokenizer)).row(0, "d").input_ids[-1])
         for tokenizer in (encoder.tokenizer, other)
     ]
     assert ends == [2, 0]
@@ -137,6 +138,21 @@ def test_where_nothing_can_be_written_rows_stay_in_memory(
     monkeypatch.setattr(Path, "mkdir", refuse)
     assert rows(encode("d", table, make_encoder())) == alone(examples, make_encoder())
     assert "cannot keep the encoded rows of d beside its examples" in capsys.readouterr().err
+
+
+def test_another_process_may_be_as_fast(
+    tmp_path: Path, make_encoder: Callable[..., Encoder], examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = save(tmp_path, examples)
+    rename = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        shutil.copytree(self, target)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    assert rows(encode("d", table, make_encoder())) == alone(examples, make_encoder())
+    assert not list(tmp_path.rglob(".unfinished-*"))
 
 
 def test_a_death_in_the_middle_leaves_nothing_that_counts(
