@@ -12,7 +12,7 @@ from itertools import islice
 from reset_pl.errors import InputError
 from reset_pl.judging.verdicts import declined, failed, is_declined, judge_each, scored
 from reset_pl.metrics.coverage import span_coverage
-from reset_pl.metrics.summac import SummacZS
+from reset_pl.metrics.summac import Dtype, Granularity, SummacZS
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Verdict
 
 __all__ = ["SpanCoverageJudge", "SummacJudge", "grounding_document"]
@@ -63,6 +63,9 @@ class SummacJudge(Judge):
         use_contradiction: Whether contradiction is subtracted, as SummaC-ZS does.
         group_size: Candidates scored in one go; within a group no sentence pair is classified twice, so it should
             hold at least the candidates of one prompt.
+        document_granularity: What the context is cut into (``Granularity``).
+        answer_granularity: What the candidate is cut into.
+        dtype: Precision of the model on a GPU; float32 on the CPU.
     """
 
     name = "summac_zs"
@@ -71,13 +74,31 @@ class SummacJudge(Judge):
     objectives = frozenset({Objective.ABSTRACTIVE_QA, Objective.SUMMARIZATION})
 
     def __init__(
-        self, model: str, batch_size: int = 128, use_contradiction: bool = True, group_size: int = 256
+        self,
+        model: str,
+        batch_size: int = 128,
+        use_contradiction: bool = True,
+        group_size: int = 256,
+        document_granularity: Granularity = "sentence",
+        answer_granularity: Granularity = "sentence",
+        dtype: Dtype = "float32",
     ) -> None:
         if group_size < 1:
             raise InputError(f"expected group_size to be at least 1 candidate, got {group_size}")
         self.group_size = group_size
-        self.summac = SummacZS(model, batch_size=batch_size, use_contradiction=use_contradiction)
-        self.version = f"{self.version} {model}" + ("" if use_contradiction else " entailment only")
+        self.summac = SummacZS(
+            model,
+            batch_size=batch_size,
+            use_contradiction=use_contradiction,
+            document_granularity=document_granularity,
+            answer_granularity=answer_granularity,
+            dtype=dtype,
+        )
+        granularity = f"{document_granularity}-{answer_granularity}"
+        self.version += f" {model}"
+        self.version += "" if use_contradiction else " entailment only"
+        self.version += "" if granularity == "sentence-sentence" else f" {granularity}"
+        self.version += "" if dtype == "float32" else f" {dtype}"
 
     def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:
         """One verdict for each abstractive QA or summarization pair, group by group."""

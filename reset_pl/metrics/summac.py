@@ -2,19 +2,63 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from reset_pl.errors import InputError
 from reset_pl.metrics.sentences import split_sentences
 
-__all__ = ["MAX_DOCUMENT_SENTENCES", "SummacZS", "nli_label_indices", "zero_shot_score"]
+__all__ = [
+    "MAX_DOCUMENT_CHUNKS",
+    "Dtype",
+    "Granularity",
+    "SummacZS",
+    "nli_label_indices",
+    "split_chunks",
+    "zero_shot_score",
+]
 
-MAX_DOCUMENT_SENTENCES = 100
-"""As in the ``summac`` package: later sentences of a document are not read."""
+Granularity = Literal["document", "paragraph", "2sents", "sentence", "mixed"]
+"""What a text is cut into. ``2sents`` are every two neighbouring sentences, and the last one alone; ``mixed`` is the
+sentences and then the paragraphs."""
+
+Dtype = Literal["float32", "float16", "bfloat16"]
+
+MAX_DOCUMENT_CHUNKS = 100
+"""As in the ``summac`` package: later sentences (or paragraphs) of a document are not read."""
+
+
+def split_chunks(text: str, granularity: Granularity, min_chars: int = 11) -> list[str]:
+    """Cut a text as the ``summac`` package does.
+
+    Paragraphs are parted by empty lines or, in a text without any, by line breaks. A whole document is one chunk,
+    however short; a blank one is none (the package asks its model about the empty text).
+
+    Args:
+        text: A document or an answer.
+        granularity: What to cut into.
+        min_chars: Sentences and paragraphs with fewer characters are left out.
+
+    >>> split_chunks("One came in. Two went out. Three stayed.", "2sents")
+    ['One came in. Two went out.', 'Two went out. Three stayed.', 'Three stayed.']
+    """
+
+    def long_enough(chunks: list[str]) -> list[str]:
+        return [chunk for chunk in chunks if len(chunk) >= min_chars]
+
+    if granularity == "document":
+        return [text] if text.strip() else []
+    paragraphs = long_enough([block.strip() for block in text.split("\n\n" if "\n\n" in text else "\n")])
+    if granularity == "paragraph":
+        return paragraphs
+    sentences = long_enough(split_sentences(text))
+    if granularity == "2sents":
+        return [" ".join(sentences[i : i + 2]) for i in range(len(sentences))]
+    return sentences + paragraphs if granularity == "mixed" else sentences
 
 
 class _Nli(NamedTuple):
@@ -28,17 +72,17 @@ class _Nli(NamedTuple):
 
 
 def zero_shot_score(entailment: Sequence[Sequence[float]], contradiction: Sequence[Sequence[float]]) -> float:
-    """SummaC-ZS of one answer from its sentence pairs.
+    """SummaC-ZS of one answer from its pairs of chunks (sentences, unless told otherwise).
 
-    For each answer sentence, the highest entailment over the document's sentences minus the highest contradiction;
-    then the mean over the answer's sentences. The paper states the maximum and not the mean: that is SummaC's.
+    For each answer chunk, the highest entailment over the document's chunks minus the highest contradiction; then the
+    mean over the answer's chunks. The paper states the maximum and not the mean: that is SummaC's.
 
     Args:
-        entailment: P(entailment), a row for each answer sentence, a column for each document sentence.
+        entailment: P(entailment), a row for each answer chunk, a column for each document chunk.
         contradiction: P(contradiction) in the same shape; empty to leave contradiction out.
 
     Returns:
-        A number in [-1, 1]; 0 where the answer or the document has no sentence, as in the ``summac`` package.
+        A number in [-1, 1]; 0 where the answer or the document has no chunk, as in the ``summac`` package.
 
     >>> zero_shot_score([[0.9, 0.1], [0.2, 0.3]], [[0.0, 0.5], [0.1, 0.1]])  # ((0.9 - 0.5) + (0.3 - 0.1)) / 2
     0.3
@@ -77,21 +121,27 @@ def nli_label_indices(id2label: Mapping[int, str], *, need_contradiction: bool =
 
 
 class SummacZS:
-    """Scores answers against documents with a zero-shot NLI model, sentence by sentence.
+    """Scores answers against documents with a zero-shot NLI model, chunk by chunk.
 
-    The model is loaded on first use. Within one call every (document sentence, answer sentence) pair is classified
-    once, however many candidates share it; pairs are batched by length, so little padding is computed. How a pair is
+    The model is loaded on first use. Within one call every (document chunk, answer chunk) pair is classified once,
+    however many candidates share it; pairs are batched by length, so little padding is computed. How a pair is
     batched moves its score by float rounding only (about 1e-6). One thread at a time uses the model.
 
     Args:
         model: Folder or hub name of a sequence classification model with its tokenizer and named NLI labels.
-        batch_size: Sentence pairs in a forward pass.
+        batch_size: Pairs in a forward pass.
         use_contradiction: Whether contradiction is subtracted (SummaC's default); else the range is [0, 1].
-        max_tokens: Longest sentence pair, in tokens; longer ones are cut, as in the ``summac`` package. A model that
-            can read less sets the limit itself.
-        min_sentence_chars: Sentences with fewer characters are left out; the package keeps those of more than 10.
-            An answer that consists of shorter ones only scores 0.
+        max_tokens: Longest pair, in tokens; of a longer one the longer side is cut, as in the ``summac`` package. A
+            model that can read less sets the limit itself.
+        min_sentence_chars: Sentences and paragraphs with fewer characters are left out; the package keeps those of
+            more than 10. An answer that consists of shorter ones only scores 0.
         device: Where to run, e.g. ``cpu`` or ``cuda:1``; by default the GPU where there is one.
+        document_granularity: What documents are cut into, e.g. ``paragraph``.
+        answer_granularity: What answers are cut into.
+        dtype: Precision of the model on a GPU; ``float16`` is the package's there. On the CPU it is always float32.
+
+    Raises:
+        InputError: An argument out of its range.
     """
 
     def __init__(
@@ -102,15 +152,28 @@ class SummacZS:
         max_tokens: int = 500,
         min_sentence_chars: int = 11,
         device: str | None = None,
+        document_granularity: Granularity = "sentence",
+        answer_granularity: Granularity = "sentence",
+        dtype: Dtype = "float32",
     ) -> None:
         if batch_size < 1:
             raise InputError(f"expected batch_size to be at least 1 sentence pair, got {batch_size}")
+        for name, value, kind in (
+            ("document_granularity", document_granularity, Granularity),
+            ("answer_granularity", answer_granularity, Granularity),
+            ("dtype", dtype, Dtype),
+        ):
+            if value not in get_args(kind):
+                raise InputError(f"expected {name} to be one of {', '.join(get_args(kind))}, got {value!r}")
         self.model = model
         self.batch_size = batch_size
         self.use_contradiction = use_contradiction
         self.max_tokens = max_tokens
         self.min_sentence_chars = min_sentence_chars
         self.device = device
+        self.document_granularity: Granularity = document_granularity
+        self.answer_granularity: Granularity = answer_granularity
+        self.dtype: Dtype = dtype
         self._nli: _Nli | None = None
         self._lock = threading.Lock()
 
@@ -130,32 +193,38 @@ class SummacZS:
         Raises:
             InputError: The model cannot be loaded or does not name its labels.
         """
-        split = lru_cache(maxsize=None)(self._sentences)
-        sentence_pairs = {
+        premises, hypotheses = lru_cache(maxsize=None)(self._premises), lru_cache(maxsize=None)(self._hypotheses)
+        chunk_pairs = {
             (premise, hypothesis)
             for document, answer in set(pairs)
-            for premise in split(document)[:MAX_DOCUMENT_SENTENCES]
-            for hypothesis in split(answer)
+            for premise in premises(document)
+            for hypothesis in hypotheses(answer)
         }
-        probabilities = self._classify(sentence_pairs)
+        probabilities = self._classify(chunk_pairs)
 
         def table(document: str, answer: str, column: int) -> list[list[float]]:
-            premises = split(document)[:MAX_DOCUMENT_SENTENCES]
-            return [[probabilities[premise, sentence][column] for premise in premises] for sentence in split(answer)]
+            return [
+                [probabilities[premise, hypothesis][column] for premise in premises(document)]
+                for hypothesis in hypotheses(answer)
+            ]
 
         unique = {
-            pair: zero_shot_score(table(*pair, 0), table(*pair, 1) if self.use_contradiction else []) for pair in pairs
+            pair: zero_shot_score(table(*pair, 0), table(*pair, 1) if self.use_contradiction else [])
+            for pair in set(pairs)
         }
         return [unique[pair] for pair in pairs]
 
-    def _sentences(self, text: str) -> list[str]:
-        return [sentence for sentence in split_sentences(text) if len(sentence) >= self.min_sentence_chars]
+    def _premises(self, document: str) -> list[str]:
+        return split_chunks(document, self.document_granularity, self.min_sentence_chars)[:MAX_DOCUMENT_CHUNKS]
 
-    def _classify(self, sentence_pairs: set[tuple[str, str]]) -> dict[tuple[str, str], tuple[float, float]]:
+    def _hypotheses(self, answer: str) -> list[str]:
+        return split_chunks(answer, self.answer_granularity, self.min_sentence_chars)
+
+    def _classify(self, chunk_pairs: set[tuple[str, str]]) -> dict[tuple[str, str], tuple[float, float]]:
         """P(entailment) and P(contradiction) of every pair."""
         # Characters stand in for tokens: near enough to sort by, and nothing has to be tokenized twice. The texts
         # themselves break ties, so that equal sets make equal batches.
-        ordered = sorted(sentence_pairs, key=lambda pair: (len(pair[0]) + len(pair[1]), pair))
+        ordered = sorted(chunk_pairs, key=lambda pair: (len(pair[0]) + len(pair[1]), pair))
         found: dict[tuple[str, str], tuple[float, float]] = {}
         with self._lock:
             for start in range(0, len(ordered), self.batch_size):
@@ -195,12 +264,22 @@ class SummacZS:
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise InputError(f"{wanted}, got {self.model!r}: its tokenizer files are missing")
         entailment, contradiction = nli_label_indices(model.config.id2label, need_contradiction=self.use_contradiction)
-        limits = [self.max_tokens, tokenizer.model_max_length, model.config.to_dict().get("max_position_embeddings")]
         device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        dtype = torch.float32 if torch.device(device).type == "cpu" else getattr(torch, self.dtype)
         return _Nli(
-            model=model.eval().to(device),
+            model=model.eval().to(device, dtype),
             tokenizer=tokenizer,
             entailment=entailment,
             contradiction=contradiction,
-            max_tokens=min(limit for limit in limits if limit),
+            max_tokens=min(self.max_tokens, tokenizer.model_max_length, _longest_input(model)),
         )
+
+
+def _longest_input(model: Any) -> float:
+    """Tokens that a model has positions for; infinite where its config names no limit."""
+    positions = model.config.to_dict().get("max_position_embeddings") or math.inf
+    for name, module in model.named_modules():
+        # RoBERTa and its relatives count positions from behind the padding's: 514 of them hold 512 tokens.
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            positions -= module.padding_idx + 1
+    return positions

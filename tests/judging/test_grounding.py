@@ -128,8 +128,23 @@ def test_summac_reads_no_decline_but_a_summary(make_pair: Make, judge: SummacJud
 
 
 def test_the_version_tells_model_and_rule_apart() -> None:
-    versions = {SummacJudge("a").version, SummacJudge("b").version, SummacJudge("a", use_contradiction=False).version}
-    assert len(versions) == 3
+    judges = [
+        SummacJudge("a"),
+        SummacJudge("b"),
+        SummacJudge("a", use_contradiction=False),
+        SummacJudge("a", document_granularity="paragraph"),
+        SummacJudge("a", answer_granularity="paragraph"),
+        SummacJudge("a", dtype="float16"),
+    ]
+    assert len({judge.version for judge in judges}) == len(judges)
+    assert judges[0].version == "2 a"
+
+
+def test_the_scorer_gets_the_settings() -> None:
+    judge = SummacJudge("a", 7, False, document_granularity="2sents", answer_granularity="mixed", dtype="bfloat16")
+    scorer = judge.summac
+    assert (scorer.model, scorer.batch_size, scorer.use_contradiction) == ("a", 7, False)
+    assert (scorer.document_granularity, scorer.answer_granularity, scorer.dtype) == ("2sents", "mixed", "bfloat16")
 
 
 def test_group_size_must_be_positive() -> None:

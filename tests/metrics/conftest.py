@@ -10,7 +10,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 WORDS = [*"abcdefghijklmnopqrstuvwxyz", "river", "flows", "north", "south", "mill", "stood", "there", ".", "?"]
 
 
-def save_tiny_nli(folder: Path, labels: dict[int, str], seed: int = 0) -> str:
+def save_tiny_nli(folder: Path, labels: dict[int, str], seed: int = 0, positions: int = 32) -> str:
     """A random BERT with wide weights, so that its probabilities differ from pair to pair, and a word tokenizer."""
     vocabulary = {word: index for index, word in enumerate([*SPECIAL, *WORDS])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
@@ -31,7 +31,7 @@ def save_tiny_nli(folder: Path, labels: dict[int, str], seed: int = 0) -> str:
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=32,
-        max_position_embeddings=32,
+        max_position_embeddings=positions,
         initializer_range=0.6,
         id2label=labels,
         label2id={label: index for index, label in labels.items()},
@@ -44,7 +44,9 @@ def save_tiny_nli(folder: Path, labels: dict[int, str], seed: int = 0) -> str:
 def make_nli(tmp_path: Path) -> Callable[..., str]:
     """Saves a tiny NLI model with the given labels; returns its folder."""
 
-    def make(labels: tuple[str, ...] = ("neutral", "contradiction", "entailment"), seed: int = 0) -> str:
-        return save_tiny_nli(tmp_path / f"nli-{'-'.join(labels)}-{seed}", dict(enumerate(labels)), seed)
+    def make(
+        labels: tuple[str, ...] = ("neutral", "contradiction", "entailment"), seed: int = 0, positions: int = 32
+    ) -> str:
+        return save_tiny_nli(tmp_path / f"nli-{'-'.join(labels)}-{seed}", dict(enumerate(labels)), seed, positions)
 
     return make

@@ -2,14 +2,20 @@ import pickle
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
 from reset_pl.errors import InputError
-from reset_pl.metrics.summac import SummacZS, nli_label_indices, zero_shot_score
+from reset_pl.metrics.summac import Dtype, Granularity, SummacZS, nli_label_indices, split_chunks, zero_shot_score
 
 MakeNli = Callable[..., str]
 
@@ -118,6 +124,99 @@ def test_long_pairs_are_cut_to_what_the_model_reads(make_nli: MakeNli) -> None:
     assert SummacZS(make_nli(), max_tokens=9).score([(long, long)]) == pytest.approx(
         SummacZS(make_nli(), max_tokens=9).score([(" ".join(["river"] * 3), " ".join(["river"] * 3))]), abs=1e-6
     )
+
+
+def test_roberta_reads_fewer_tokens_than_it_has_positions(make_nli: MakeNli) -> None:
+    """Its positions are counted from behind the padding token's; the folder's tokenizer names no limit."""
+    folder = make_nli()
+    labels = dict(enumerate(("neutral", "contradiction", "entailment")))
+    config = RobertaConfig(
+        vocab_size=64,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+        type_vocab_size=2,
+        pad_token_id=1,
+        id2label=labels,
+        label2id={label: index for index, label in labels.items()},
+    )
+    RobertaForSequenceClassification(config).save_pretrained(folder)
+    long, cut = (" ".join(["river"] * count) for count in (200, 40))
+    scores = SummacZS(folder).score([(long, "a mill stood there"), (cut, "a mill stood there")])
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)  # both are cut to 30 tokens
+    assert scores[0] != 0
+
+
+PARTED = "One came in. Two went out.\nNo title\n\nThree stayed there. Four."
+
+
+@pytest.mark.parametrize(
+    ("granularity", "chunks"),
+    [
+        ("document", [PARTED]),
+        ("paragraph", ["One came in. Two went out.\nNo title", "Three stayed there. Four."]),
+        ("sentence", ["One came in.", "Two went out.", "Three stayed there."]),
+        ("2sents", ["One came in. Two went out.", "Two went out. Three stayed there.", "Three stayed there."]),
+        (
+            "mixed",
+            [
+                *("One came in.", "Two went out.", "Three stayed there."),
+                *("One came in. Two went out.\nNo title", "Three stayed there. Four."),
+            ],
+        ),
+    ],
+)
+def test_chunks_by_hand(granularity: Granularity, chunks: list[str]) -> None:
+    assert split_chunks(PARTED, granularity) == chunks
+
+
+def test_line_breaks_part_paragraphs_where_no_empty_line_does() -> None:
+    assert split_chunks("One came in.\n Two went out.\nShort.", "paragraph") == ["One came in.", "Two went out."]
+
+
+@pytest.mark.parametrize("granularity", get_args(Granularity))
+@pytest.mark.parametrize("text", ["", " \n\n "])
+def test_blank_texts_have_no_chunk(granularity: Granularity, text: str, make_nli: MakeNli) -> None:
+    assert split_chunks(text, granularity) == []
+    scorer = SummacZS(make_nli(), document_granularity=granularity, answer_granularity=granularity)
+    assert scorer.score([(text, "A mill stood there."), ("A mill stood there.", text)]) == [0.0, 0.0]
+
+
+def test_document_and_answer_have_their_own_granularity(make_nli: MakeNli) -> None:
+    folder, document, answer = make_nli(), "River flows north. A mill stood there.", "North a b c. South d e f."
+    scorer = SummacZS(folder, document_granularity="document", answer_granularity="sentence")
+    whole = SummacZS(folder, document_granularity="document", answer_granularity="document")
+    by_hand = [whole.score([(document, sentence)])[0] for sentence in ("North a b c.", "South d e f.")]
+    assert scorer.score([(document, answer)])[0] == pytest.approx(sum(by_hand) / 2, abs=1e-5)
+    assert scorer.score([(document, answer)]) != whole.score([(document, answer)])
+
+
+@pytest.mark.parametrize("option", ["document_granularity", "answer_granularity", "dtype"])
+def test_unknown_choices_are_bad_input(option: str) -> None:
+    with pytest.raises(InputError, match=f"expected {option} to be one of .*, got 'word'"):
+        SummacZS("any", **{option: "word"})  # type: ignore[arg-type]
+
+
+def test_the_cpu_stays_in_single_precision(make_nli: MakeNli) -> None:
+    folder, pairs = make_nli(), [(join(document), join(answer)) for document, answer in make_pairs(4, 5)]
+    scorer = SummacZS(folder, device="cpu", dtype="float16")
+    assert scorer.score(pairs) == SummacZS(folder, device="cpu").score(pairs)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 0.02), ("bfloat16", 0.1)])
+def test_half_precision_on_a_gpu(make_nli: MakeNli, dtype: Dtype, tolerance: float) -> None:
+    folder, pairs = make_nli(), [(join(document), join(answer)) for document, answer in make_pairs(5, 20)]
+    scorer = SummacZS(folder, device="cuda", dtype=dtype)
+    single = SummacZS(folder, device="cpu").score(pairs)
+    half = scorer.score(pairs)
+    assert half == pytest.approx(single, abs=tolerance)
+    assert half != single
+    assert scorer._nli is not None
+    assert scorer._nli.model.dtype == getattr(torch, dtype)
 
 
 def test_pickles_without_the_model(make_nli: MakeNli) -> None:
