@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
+from reset_pl.errors import InputError
 from reset_pl.judging.verdicts import abstained, judge_each, scored
 from reset_pl.metrics.instructions import broken
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Verdict
@@ -17,17 +19,20 @@ class VerifiableInstructionJudge(Judge):
     It abstains on instruction examples without constraints, and fails on constraint types that it does not know.
 
     Args:
-        loose: Whether it is enough that one of IFEval's eight loose variants of the answer follows a constraint.
+        mode: ``strict``: the answer as it is must follow a constraint; ``loose``: one of IFEval's eight variants of it
+            may (without its first or last line, without asterisks).
     """
 
     name = "verifiable_instruction"
-    version = "1"
+    version = "2"
     aspect = Aspect.INSTRUCTION
     objectives = frozenset({Objective.INSTRUCTION})
 
-    def __init__(self, loose: bool = False) -> None:
-        self.loose = loose
-        if loose:
+    def __init__(self, mode: Literal["strict", "loose"] = "strict") -> None:
+        if mode not in ("strict", "loose"):
+            raise InputError(f"expected mode to be 'strict' or 'loose', got {mode!r}")
+        self.loose = mode == "loose"
+        if self.loose:
             self.version = f"{self.version} loose"
 
     def judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]:

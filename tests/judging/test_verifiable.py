@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from reset_pl.errors import InputError
 from reset_pl.judging.verifiable import VerifiableInstructionJudge
 from reset_pl.records import Aspect, Candidate, Constraint, Example, Objective, Status
 
@@ -32,12 +33,12 @@ def test_an_empty_answer_follows_nothing(make_pair: Make) -> None:
 
 
 def test_abstains_fails_and_skips(make_pair: Make) -> None:
-    language = Constraint(id="language:response_language", kwargs={"language": "fr"})
+    unknown = Constraint(id="language:answer", kwargs={"language": "fr"})
     verdicts = list(
         VerifiableInstructionJudge().judge(
             [
                 make_pair(Objective.INSTRUCTION, "Hi", name="free"),
-                make_pair(Objective.INSTRUCTION, "Hi", name="french", constraints=(COMMA, language)),
+                make_pair(Objective.INSTRUCTION, "Hi", name="french", constraints=(COMMA, unknown)),
                 make_pair(Objective.SUMMARIZATION, "Hi", name="summary", constraints=(COMMA,)),
                 make_pair(Objective.INSTRUCTION, "Hi", name="good", constraints=(COMMA,)),
             ]
@@ -45,11 +46,17 @@ def test_abstains_fails_and_skips(make_pair: Make) -> None:
     )
     assert [verdict.status for verdict in verdicts] == [Status.ABSTAINED, Status.FAILED, Status.SCORED]
     assert verdicts[1].score is None
-    assert "language:response_language" in verdicts[1].detail
+    assert "language:answer" in verdicts[1].detail
 
 
 def test_loose_is_a_version_of_its_own(make_pair: Make) -> None:
     pair = make_pair(Objective.INSTRUCTION, 'Sure:\n"Hi"', constraints=(QUOTES,))
-    strict, loose = VerifiableInstructionJudge(), VerifiableInstructionJudge(loose=True)
+    strict, loose = VerifiableInstructionJudge(), VerifiableInstructionJudge(mode="loose")
     assert [next(judge.judge([pair])).score for judge in (strict, loose)] == [0.0, 1.0]
     assert strict.version != loose.version
+
+
+def test_modes_are_strict_and_loose() -> None:
+    assert VerifiableInstructionJudge(mode="strict").version == VerifiableInstructionJudge().version
+    with pytest.raises(InputError, match="'strict' or 'loose', got 'lax'"):
+        VerifiableInstructionJudge(mode="lax")

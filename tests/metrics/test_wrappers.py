@@ -48,10 +48,10 @@ def test_forward_gives_the_batch_and_keeps_the_whole() -> None:
 
 def test_instruction_following_leaves_out_what_has_no_constraint() -> None:
     metric = InstructionFollowing()
-    metric.update(["Hi, you", "Hi", "HI"], [[COMMA, CAPITAL], [], [COMMA, CAPITAL]])
+    metric.update(["Hi, you", "Hi", "WE ARE AT HOME"], [[COMMA, CAPITAL], [], [COMMA, CAPITAL]])
     assert metric.compute().item() == 0.5
     loose = InstructionFollowing(loose=True)
-    loose.update(["Sure, ok\nHI"], [[COMMA, CAPITAL]])
+    loose.update(["Sure, ok\nWE ARE AT HOME"], [[COMMA, CAPITAL]])
     assert loose.compute().item() == 1.0
 
 
