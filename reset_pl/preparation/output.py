@@ -14,6 +14,7 @@ import numpy as np
 from reset_pl.data.prepared import MANIFEST
 from reset_pl.errors import InputError
 from reset_pl.files import committed
+from reset_pl.preparation.parts import make_folder
 from reset_pl.preparation.plan import SPLITS, Settings
 from reset_pl.preparation.sets import PreparedSet
 
@@ -48,7 +49,7 @@ def write_rows(prepared: PreparedSet, folder: Path) -> dict[str, Any]:
         rows = f"{prepared.split}/{prepared.name}/rows-{prepared.fingerprint}.npy"
         content = io.BytesIO()
         np.save(content, prepared.rows)
-        (folder / rows).parent.mkdir(parents=True, exist_ok=True)
+        make_folder((folder / rows).parent)
         with committed(folder / rows) as file:
             file.write(content.getbuffer())
     return {

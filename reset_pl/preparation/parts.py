@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from reset_pl.data.prepared import MANIFEST, PreparedSource
 from reset_pl.data.sets.base import PublishedSource
 from reset_pl.data.sources import Source
 from reset_pl.data.table import SCHEMA, to_batch
@@ -62,12 +63,20 @@ def fingerprint_of(source: Source, dataset: str) -> str:
 
 
 def _files_of(source: Source) -> list[Path]:
-    """The files that a source reads, where they are on this machine; what is on the hub is pinned by its revision."""
+    """The files that a source reads, where they are on this machine; what is on the hub is pinned by its revision.
+
+    A source of another kind reads its ``path``: a file, or all that is below a folder.
+    """
     if isinstance(source, PublishedSource):
         folder = None if source.data_dir is None else source.data_dir / source.origin.folder
         return [] if folder is None else sorted(folder.glob(source.origin.files[source.split]))
-    path = Path(getattr(source, "path", ""))
-    return [path] if path.is_file() else []
+    if isinstance(source, PreparedSource):
+        return [path for path in (source.path / MANIFEST,) if path.is_file()]  # written last, whatever has changed
+    path = getattr(source, "path", None)
+    if not isinstance(path, str | Path):
+        return []
+    found = [Path(path), *sorted(Path(path).rglob("*"))] if Path(path).is_dir() else [Path(path)]
+    return [own for own in found if own.is_file()]
 
 
 # ---------------------------------------------------------------------- tasks of the worker processes
@@ -115,11 +124,26 @@ def write_part(source: Source, dataset: str, rows: Any, chunk: range, path: Path
         examples, dropped = source.load(), Counter()
         read = len(examples)
     notes = {"reset_pl": json.dumps({"read": read, "dropped": dropped})}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with committed(path) as file, pa.ipc.new_file(file, SCHEMA.with_metadata(notes)) as writer:
         for start in range(0, len(examples), CHUNK_ROWS):
             writer.write_batch(_batch(_named(examples[start : start + CHUNK_ROWS], dataset)))
     return len(chunk)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder of the preparation, and those above it.
+
+    Raises:
+        InputError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"expected --output_dir that is a folder, or can become one, but cannot make {folder}: "
+            f"{error.strerror or error}; name another folder, or mend the rights of the one above"
+        ) from error
 
 
 def _named(examples: Iterable[Example], dataset: str) -> list[Example]:

@@ -15,7 +15,7 @@ from reset_pl.errors import InputError
 from reset_pl.preparation.lengths import lengths_of
 from reset_pl.preparation.output import finished, sweep, write_manifest, write_rows
 from reset_pl.preparation.overlap import Overlap, find_overlaps
-from reset_pl.preparation.parts import fingerprint_of, open_rows, read_part, write_part
+from reset_pl.preparation.parts import fingerprint_of, make_folder, open_rows, read_part, write_part
 from reset_pl.preparation.plan import SPLITS, SetPlan, Settings, check_plans, each_set, fingerprint_of_plans
 from reset_pl.preparation.report import Findings, write_report
 from reset_pl.preparation.sets import PreparedSet, drop_repeated_ids, find_duplicates, hold_out, keys_of_part
@@ -39,6 +39,7 @@ def prepare(plans: Mapping[str, Sequence[SetPlan]], settings: Settings) -> dict[
     """
     started = time.monotonic()
     check_plans(plans)
+    workers = Workers(settings.num_proc)
     tokenizer = _load_tokenizer(settings.tokenizer)
     for _, plan in each_set(plans):
         for source in plan.sources:
@@ -53,7 +54,8 @@ def prepare(plans: Mapping[str, Sequence[SetPlan]], settings: Settings) -> dict[
     if done is not None:
         say(f"{settings.output_dir} is prepared already, with these settings and files: nothing to do")
         return done
-    with Workers(settings.num_proc) as workers:
+    make_folder(settings.output_dir)
+    with workers:
         paths = _convert(plans, names, settings.output_dir, workers)
         prepared = _gather(plans, paths, workers)
         notes = _arrange(prepared, settings)
@@ -181,7 +183,8 @@ def _compare(prepared: Sequence[PreparedSet], settings: Settings, workers: Worke
     overlaps = find_overlaps(training, evaluation, workers, settings.output_dir)
     if overlaps and settings.strict:
         pairs = "; ".join(
-            f"{len(overlap.rows):,} prompts of {overlap.evaluation.title} in {overlap.training.title}"
+            f"{len(overlap.rows):,} prompt{'s' * (len(overlap.rows) != 1)} of {overlap.evaluation.title} in "
+            f"{overlap.training.title}"
             for overlap in overlaps
         )
         shown = overlaps[0].examples[0]

@@ -64,6 +64,18 @@ def test_the_fingerprint_of_ones_own_file_follows_it(tmp_path: Path) -> None:
     assert fingerprint_of(source, "own") != first
 
 
+def test_the_fingerprint_follows_the_files_below_a_folder(tmp_path: Path) -> None:
+    source = ListSource("own", [])
+    source.path = tmp_path / "rows"  # type: ignore[attr-defined]
+    found = [fingerprint_of(source, "own")]
+    for name, text in (("a/one", "x"), ("a/two", "x"), ("a/one", "xy")):
+        (source.path / name).parent.mkdir(parents=True, exist_ok=True)  # type: ignore[attr-defined]
+        (source.path / name).write_text(text)  # type: ignore[attr-defined]
+        found.append(fingerprint_of(source, "own"))
+    assert len(set(found)) == 4
+    assert fingerprint_of(source, "own") == found[-1]
+
+
 def test_half_a_character_is_said_with_its_row(tmp_path: Path) -> None:
     rows = [make_example(1), make_example(2, question="Which \ud83d?")]
     with pytest.raises(InputError, match=r"qa/2: expected texts of whole characters"):

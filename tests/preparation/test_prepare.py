@@ -129,9 +129,33 @@ def test_only_what_is_missing_or_changed_is_converted(plans: Any, tmp_path: Path
     assert len(sorted(out.rglob("*.arrow"))) == len(files), "the part of the old file is gone"
 
 
+def test_a_preparation_made_of_another_follows_it(tmp_path: Path) -> None:
+    own = tmp_path / "own.jsonl"
+    inner, outer = tmp_path / "inner", tmp_path / "outer"
+    for count in (3, 5):
+        write(own, [qa(n) for n in range(count)])
+        prepare({"train": [SetPlan("qa", [JsonlSource(str(own), "qa")])]}, Settings(output_dir=inner))
+        prepare({"train": [SetPlan("qa", [PreparedSource(str(inner), "qa")])]}, Settings(output_dir=outer))
+        assert load(outer, "qa", "train") == [f"qa/{n}" for n in range(count)]
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_read(plans: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match=r"expected --output_dir that is a folder, .*cannot make .*file"):
+            prepare(plans, Settings(output_dir=out))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_no_worker_is_refused_even_where_nothing_is_to_do(plans: Any, tmp_path: Path) -> None:
+    prepare(plans, Settings(output_dir=tmp_path / "out"))
+    with pytest.raises(InputError, match=r"--num_proc of at least 1, but got 0"):
+        prepare(plans, Settings(output_dir=tmp_path / "out", num_proc=0))
+
+
 def test_strict_refuses_and_writes_no_manifest(plans: Any, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with pytest.raises(InputError, match=r"1 prompts of test/qa in train/qa; for example qa/0 is qa/4: 'WHICH 4'"):
+    with pytest.raises(InputError, match=r"found 1 prompt of test/qa in train/qa; for example qa/0 is qa/4: 'WHICH 4'"):
         prepare(plans, Settings(output_dir=out, strict=True))
     assert not (out / "manifest.json").exists()
     plans["test"] = []
