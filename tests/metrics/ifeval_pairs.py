@@ -216,7 +216,7 @@ def quotation(rng: random.Random, meets: bool) -> Made:
 
 def capital_words(rng: random.Random, meets: bool) -> Made:
     made = rng.choices(["NASA", "IT'S", "OK.", "U.N.", "A", "WELL-KNOWN", "X1", "DON'T"], k=rng.randint(0, 4))
-    text = with_words(rng, made)
+    text = " ".join([prose(rng), *(word + rng.choice(["", ".", ","]) for word in made), prose(rng)])
     actual = sum(word.isupper() for word in text.split())
     bound, relation = threshold(rng, actual, meets)
     return {"capital_frequency": bound, "capital_relation": relation}, text
