@@ -118,7 +118,7 @@ def write_part(source: Source, dataset: str, rows: Any, chunk: range, path: Path
     """
     examples: Sequence[Example]
     if isinstance(source, PublishedSource):
-        examples, dropped = source.convert_table(rows[chunk.start : chunk.stop])
+        examples, dropped = source.convert_table(rows[chunk.start : chunk.stop], chunk.start)
         read = len(chunk)
     else:
         examples, dropped = source.load(), Counter()

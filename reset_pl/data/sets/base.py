@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ Row = Mapping[str, Any]
 
 CHUNK = 10_000
 """Rows that ``load`` has as Python objects at a time."""
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring, _SHORT.maxother, _SHORT.maxdict, _SHORT.maxlist, _SHORT.maxlevel = 40, 40, 12, 2, 4
 
 
 @dataclass(frozen=True)
@@ -83,27 +87,42 @@ class PublishedSource(Source):
         """What ``convert`` needs of the rows: the stated columns. A subclass may also cut long lists here, in Arrow."""
         return table.select(list(self.columns))
 
-    def convert_table(self, table: pa.Table) -> tuple[list[Example], Counter[str]]:
+    def convert_table(self, table: pa.Table, first: int = 0) -> tuple[list[Example], Counter[str]]:
         """Rows in Arrow as examples, in order, and how many rows were dropped by reason.
 
+        Args:
+            table: The rows.
+            first: Number of the table's first row among all rows, from 0, for messages.
+
         Raises:
-            InputError: A text is not UTF-8.
+            InputError: A text is not UTF-8, or a row is not of the form that ``columns`` states.
         """
+        examples: list[Example] = []
+        dropped: Counter[str] = Counter()
         try:
-            rows = to_rows(self.trim(table))
+            for row in to_rows(self.trim(table)):
+                result = self.convert(row)
+                if isinstance(result, Dropped):
+                    dropped[result.reason] += 1
+                else:
+                    examples.append(result)
+        except InputError:
+            raise
         except UnicodeDecodeError as error:
             where = self.origin.files[self.split]
             raise InputError(
                 f"expected text in UTF-8 in {where} of {self.name}, but got {error}: save or download the file again"
             ) from error
-        examples: list[Example] = []
-        dropped: Counter[str] = Counter()
-        for row in rows:
-            result = self.convert(row)
-            if isinstance(result, Dropped):
-                dropped[result.reason] += 1
-            else:
-                examples.append(result)
+        except (AttributeError, LookupError, TypeError, ValueError, pa.ArrowException) as error:
+            # A table that cannot be trimmed has rows of another form throughout: its first one is shown.
+            number = len(examples) + dropped.total()
+            columns = ", ".join(f"{name!r} ({meaning})" for name, meaning in self.columns.items())
+            said = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise InputError(
+                f"expected rows of {self.name}, split {self.split!r}, with {columns}, but row {first + number + 1:,} "
+                f"is {_SHORT.repr(table.slice(number, 1).to_pylist()[0])} ({said}): mend the row, or download the "
+                f"files again from {self.origin.homepage}"
+            ) from error
         return examples, dropped
 
     def load(self) -> Sequence[Example]:
@@ -116,7 +135,7 @@ class PublishedSource(Source):
         examples: dict[str, Example] = {}
         dropped: Counter[str] = Counter()
         for start in range(0, len(rows), CHUNK):
-            converted, reasons = self.convert_table(rows[start : start + CHUNK])
+            converted, reasons = self.convert_table(rows[start : start + CHUNK], start)
             dropped += reasons
             for example in converted:
                 examples.setdefault(example.id, example)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,7 @@ def read_rows(
         # What goes wrong is of any type: that of the network library, of the file system, of the parser.
         raise InputError(_unreadable(error, origin, split, place, is_local=data_dir is not None)) from error
     _check_columns(rows.column_names, columns, place)
+    _check_types(rows.features.arrow_schema, columns, place)
     return rows if limit is None else rows.select(range(min(limit, len(rows))))
 
 
@@ -202,3 +204,15 @@ def _check_columns(got: list[str], columns: Mapping[str, str], place: str) -> No
         near = difflib.get_close_matches(name, got, n=1)
         hint = f"; the nearest is {near[0]!r}: rename it" if near else ""
         raise InputError(f"expected a column {name!r} ({meaning}) in {place}, but got {', '.join(got)}{hint}")
+
+
+def _check_types(schema: pa.Schema, columns: Mapping[str, str], place: str) -> None:
+    """Refuse what converts without an error and is nonsense: a text is a list of its letters too."""
+    for name, meaning in columns.items():
+        kind = schema.field(name).type
+        is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        is_number = pa.types.is_primitive(kind)
+        if (is_text and re.search(r"\blists?\b", meaning)) or (
+            (is_number or pa.types.is_nested(kind)) and meaning.endswith("a text")
+        ):
+            raise InputError(f"expected a column {name!r} ({meaning}) in {place}, but got one of the type {kind}")

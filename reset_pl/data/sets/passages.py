@@ -90,7 +90,13 @@ def extractive_example(
 
 
 def written(texts: Iterable[str | None]) -> tuple[str, ...]:
-    """The texts, stripped, without those that are missing or blank."""
+    """The texts, stripped, without those that are missing or blank.
+
+    Raises:
+        TypeError: It is one text, which would be read letter by letter.
+    """
+    if isinstance(texts, str):
+        raise TypeError(f"expected a list of texts, but got the text {texts[:40]!r}")
     return tuple(stripped for text in texts if text and (stripped := text.strip()))
 
 

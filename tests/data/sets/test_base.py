@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from reset_pl.data.sets import PUBLISHED_SETS, base
+from reset_pl.data.sets import PUBLISHED_SETS, Dolly, MSMarco, NaturalQuestions, base
 from reset_pl.data.sets.base import Dropped, Origin, PublishedSource, Row
 from reset_pl.data.sources import Source
 from reset_pl.errors import InputError
@@ -105,6 +105,52 @@ def test_a_line_that_is_not_utf8(put: Put, mirror: Path) -> None:
     put("toy/train.jsonl", rows("three")).write_bytes('{"word": "Café"}\n'.encode("latin-1"))
     with pytest.raises(InputError, match=r"expected text in UTF-8 in train\.jsonl of toy, but got .*0xe9"):
         Toy(data_dir=str(mirror)).load()
+
+
+NQ = "dpr/nq-train.json.gz"
+MS_MARCO = "microsoft/ms_marco/v2.1/train-0.parquet"
+DOLLY = "databricks/databricks-dolly-15k/databricks-dolly-15k.jsonl"
+QUESTION: dict[str, Any] = {
+    "question": "Where?",
+    "answers": ["Rome"],
+    "ctxs": [{"text": "In Rome.", "has_answer": True}],
+}
+ASKED: dict[str, Any] = {"query_id": 1, "query": "Where?", "answers": ["Rome"], "wellFormedAnswers": ["In Rome."]}
+ASKED["passages"] = {"passage_text": ["In Rome."], "is_selected": [1]}
+TOLD: dict[str, Any] = {"instruction": "Go.", "context": "", "response": "Yes.", "category": "open_qa"}
+
+
+@pytest.mark.parametrize(
+    ("cls", "path", "is_mixed", "wrong", "message"),
+    [
+        (NaturalQuestions, NQ, True, {"answers": None}, r"row 2 is \{'answers': None, .*TypeError"),
+        (NaturalQuestions, NQ, True, {"answers": "Rome"}, r"row 2 is .*a list of texts, but got the text 'Rome'"),
+        (NaturalQuestions, NQ, True, {"ctxs": [{"text": 3}]}, r"row 2 is .*AttributeError"),
+        (NaturalQuestions, NQ, False, {"answers": "Rome"}, r"column 'answers' \(the short answers, .* the type string"),
+        (NaturalQuestions, NQ, False, {"ctxs": ["In Rome."]}, r"row 1 is .*'ctxs': \['In Rome\.'\].*TypeError"),
+        (NaturalQuestions, NQ, False, {"ctxs": [{"passage": "Rome"}]}, r"row 1 is .*\{'passage': 'Rome'\}"),
+        (MSMarco, MS_MARCO, False, {"passages": {"passage_text": ["Rome"]}}, r"row 1 is .*KeyError: 'is_selected'"),
+        (Dolly, DOLLY, False, {"response": 5}, r"a column 'response' \(the answer, a text\) .* the type int64"),
+        (Dolly, DOLLY, False, {"instruction": ["Go."]}, r"a column 'instruction' .* the type list<"),
+    ],
+)
+def test_a_row_of_another_form_is_shown(
+    put: Put, mirror: Path, cls: type[PublishedSource], path: str, is_mixed: bool, wrong: Any, message: str
+) -> None:
+    row = {NaturalQuestions: QUESTION, MSMarco: ASKED, Dolly: TOLD}[cls]
+    put(path, [*([row] if is_mixed else []), {**row, **wrong}])
+    with pytest.raises(InputError, match=message) as error:
+        cls(data_dir=str(mirror)).load()
+    assert "\n" not in str(error.value)
+
+
+def test_a_row_is_numbered_among_all_rows_and_shown_in_short() -> None:
+    table = pa.Table.from_pylist([{"word": "three"}, {"word": "x" * 1000, "other": 1}])
+    source = Toy()
+    source.convert = lambda row: {}[row["word"]] if "x" in row["word"] else Dropped("short")  # type: ignore[method-assign]
+    with pytest.raises(InputError, match=r"but row 1,002 is \{.*'xxx.*\.\.\.x+'\} .*KeyError") as error:
+        source.convert_table(table, 1000)
+    assert "with 'word' (a word)" in str(error.value)
 
 
 def test_names_and_origins() -> None:
