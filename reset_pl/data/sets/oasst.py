@@ -157,16 +157,18 @@ def with_parents(messages: pa.Table) -> pa.Table:
 
     Returns:
         The messages with ``parent_text``, null where the parent is not among them, and ``depth``, int64: 0 opens a
-        conversation, 1 answers that; null below a message whose parent is not among them.
+        conversation, 1 answers that; null where no message without a parent stands above, because a parent is not among
+        them or messages answer each other in a circle.
     """
     ids, parents = (messages[name].cast(pa.string()).combine_chunks() for name in ("message_id", "parent_id"))
     parent = pc.index_in(parents, value_set=ids)
     at = pc.fill_null(parent, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-    depth, top, above = np.zeros_like(at), np.arange(len(at)), at
-    while (above >= 0).any():
-        depth += above >= 0
-        top = np.where(above >= 0, above, top)
-        above = np.where(above >= 0, at[above], -1)
-    is_orphan = pc.and_(pc.is_null(parent), pc.is_valid(parents)).to_numpy(zero_copy_only=False)
+    depth = np.full_like(at, -1)
+    level = pc.is_null(parents).to_numpy(zero_copy_only=False)
+    for number in range(len(at)):  # from the first messages down: what is not reached has none above it
+        if not level.any():
+            break
+        depth[level] = number
+        level = (at >= 0) & level[at]
     text = messages["text"].combine_chunks().take(parent)
-    return messages.append_column("parent_text", text).append_column("depth", pa.array(depth, mask=is_orphan[top]))
+    return messages.append_column("parent_text", text).append_column("depth", pa.array(depth, mask=depth < 0))

@@ -1,9 +1,10 @@
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from reset_pl.data.sets.base import Dropped
-from reset_pl.data.sets.oasst import OASST1
+from reset_pl.data.sets.oasst import OASST1, with_parents
 from reset_pl.records import Example, Objective
 
 HUB = "OpenAssistant/oasst1/data/train-00000-of-00001-b42a775f407cee45.parquet"
@@ -149,3 +150,19 @@ def test_real_messages(put, mirror, real, name: str, path: str, shape: Any) -> N
     assert example.instruction.startswith("Can you write a short introduction about the relevance of the term")
     assert example.response is not None
     assert example.response.startswith('"Monopsony" refers to')
+
+
+def test_messages_that_answer_each_other_in_a_circle_belong_to_no_conversation() -> None:
+    parents = {"a": None, "b": "a", "c": "b", "x": "y", "y": "x", "z": "y", "s": "s", "o": "gone", "p": "o"}
+    table = pa.table(
+        {
+            "message_id": list(parents),
+            "parent_id": list(parents.values()),
+            "text": [f"text of {key}" for key in parents],
+        }
+    )
+    joined = with_parents(table)
+    assert dict(zip(parents, joined["depth"].to_pylist(), strict=True)) == {
+        **dict.fromkeys(parents, None), "a": 0, "b": 1, "c": 2,
+    }  # fmt: skip
+    assert joined["parent_text"].to_pylist()[:4] == [None, "text of a", "text of b", "text of y"]
