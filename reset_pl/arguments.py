@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import islice
 from typing import NoReturn
 
 from reset_pl.errors import InputError
@@ -62,6 +64,23 @@ def _other_annotations(match: re.Match[str]) -> str:
     name = match[1]
     method = f", `def {SIGNATURES[name]}`" if name in SIGNATURES else ""
     return f"does not pass for a {name}: annotate its methods exactly as reset_pl's {name} does{method}"
+
+
+def configs_first(arguments: Sequence[str]) -> list[str]:
+    """Files before options, in the order given: what stands on the command line wins, wherever it stands.
+
+    >>> configs_first(["--limit", "3", "--config", "a.yaml", "--config=b.yaml"])
+    ['--config', 'a.yaml', '--config=b.yaml', '--limit', '3']
+    """
+    files: list[str] = []
+    others: list[str] = []
+    left = iter(arguments)
+    for argument in left:
+        if argument in ("-c", "--config"):
+            files += [argument, *islice(left, 1)]
+        else:
+            (files if argument.startswith("--config=") else others).append(argument)
+    return files + others
 
 
 def bad_input_behind(error: BaseException | None) -> InputError | None:

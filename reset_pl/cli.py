@@ -13,7 +13,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from reset_pl.arguments import OneLineErrors, bad_input_behind
+from reset_pl.arguments import OneLineErrors, bad_input_behind, configs_first
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.data.prepared import PreparedSource
@@ -27,7 +27,7 @@ from reset_pl.mini.sources import MiniSource
 from reset_pl.progress import say
 from reset_pl.provenance import environment
 from reset_pl.rounds.selection import RandomSelector, ReferenceSelector, WeightedSelector
-from reset_pl.run_directory import check_settings, newest_checkpoint
+from reset_pl.run_directory import check_settings, has_results, newest_checkpoint
 from reset_pl.sampling.decoding import DecodingPlan
 from reset_pl.sampling.hf import HFSampler
 from reset_pl.training_progress import LineProgressBar
@@ -105,11 +105,12 @@ class ResetCLI(LightningCLI):
     @rank_zero_only
     def _save(self) -> None:
         self._run_dir.mkdir(parents=True, exist_ok=True)
+        keep = has_results(self._run_dir)
         for name, text in (
             ("config.yaml", self._resolved()),
             ("environment.json", json.dumps(environment(self._settings.seed_everything), indent=2) + "\n"),
         ):
-            if not (self._run_dir / name).exists():
+            if not (keep and (self._run_dir / name).exists()):
                 (self._run_dir / name).write_text(text)
 
     @rank_zero_only
@@ -142,6 +143,8 @@ class _DataOnly(ResetCLI):
 
 def run_lightning() -> int:
     """Run ``fit`` or ``validate`` with the arguments of the process, which its other ranks are started with too."""
+    command, *arguments = sys.argv[1:]
+    sys.argv[1:] = [command, *configs_first(arguments)]
     _command_line(ResetCLI)
     return 0
 
@@ -152,7 +155,7 @@ def load_datamodule(arguments: list[str]) -> ResetDataModule:
     Raises:
         InputError: A file or an argument is not what ``fit`` takes.
     """
-    return _command_line(_DataOnly, args=["fit", *arguments]).datamodule
+    return _command_line(_DataOnly, args=["fit", *configs_first(arguments)]).datamodule
 
 
 def _command_line(kind: type[ResetCLI], **settings: Any) -> ResetCLI:

@@ -25,7 +25,15 @@ _TRAINER_METHOD = (
 _FREE = ("data.num_workers",)
 """Settings of the data that change nothing but speed."""
 
+_RESULTS = ("checkpoints", "rounds", "evaluation", "policy")
+"""What a run writes; only then do its settings bind those who come back."""
+
 _MAX_SHOWN = 12
+
+
+def has_results(run_dir: Path) -> bool:
+    """Whether a run has left anything behind but its settings: a start that failed at once binds nobody."""
+    return any(any((run_dir / name).glob("*")) for name in _RESULTS)
 
 
 def check_settings(run_dir: Path, resolved: str) -> None:
@@ -39,7 +47,7 @@ def check_settings(run_dir: Path, resolved: str) -> None:
         InputError: The settings differ; the message shows where.
     """
     saved = run_dir / "config.yaml"
-    if not saved.exists():
+    if not saved.exists() or not has_results(run_dir):
         return
     before, now = (dict(_method_settings(yaml.safe_load(text))) for text in (saved.read_text(), resolved))
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]

@@ -27,12 +27,23 @@ def changed(**sections: dict) -> str:
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "mtl-000001.ckpt").touch()
     return tmp_path
 
 
 def test_new_directory_and_equal_settings_pass(run_dir: Path, tmp_path: Path) -> None:
     check_settings(tmp_path / "new", yaml.safe_dump(CONFIG))
     check_settings(run_dir, yaml.safe_dump(CONFIG))
+
+
+def test_a_start_that_left_nothing_binds_nobody(run_dir: Path) -> None:
+    (run_dir / "checkpoints" / "mtl-000001.ckpt").unlink()
+    check_settings(run_dir, yaml.safe_dump({**CONFIG, "seed_everything": 99}))
+    (run_dir / "evaluation").mkdir()
+    (run_dir / "evaluation" / "start.json").touch()
+    with pytest.raises(InputError, match="holds a run with other settings"):
+        check_settings(run_dir, yaml.safe_dump({**CONFIG, "seed_everything": 99}))
 
 
 def test_devices_and_workers_may_change(run_dir: Path) -> None:

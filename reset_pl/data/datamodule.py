@@ -64,6 +64,13 @@ class ResetDataModule(L.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        for option, value, least in (
+            ("max_length", max_length, 2),
+            ("max_response_tokens", max_response_tokens, 1),
+            ("num_workers", num_workers, 0),
+        ):
+            if value < least:
+                raise InputError(f"expected --data.{option} of at least {least}, but got {value}")
         self.train_sources = train
         self.validation_sources = validation or []
         self.test_sources = test or []
@@ -153,9 +160,11 @@ class ResetDataModule(L.LightningDataModule):
         for warning in lint(self.examples("train")):
             say(f"warning: {warning}")
         begins_with_round = self.trainer is not None and self.trainer.max_epochs == 0
-        for name, examples in ({} if begins_with_round else self.examples("train")).items():
-            if isinstance(examples, ExampleTable):
-                self._encoded("train", name)
+        splits: tuple[Literal["train", "validation"], ...] = ("train", "validation")
+        for split in splits[begins_with_round:]:
+            for name, examples in self.examples(split).items():
+                if isinstance(examples, ExampleTable):
+                    self._encoded(split, name)
 
     def train_dataloader(self) -> DataLoader:
         """The mixture, or the curated pool once a round has been appended; a new order every time a round is added."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -30,14 +31,12 @@ class EncodingCounts:
     tokens: int = 0
     without_target: int = 0
     context_cut: int = 0
-    context_lost: int = 0
     response_cut: int = 0
 
     def __str__(self) -> str:
         """One line, with what the user should know only where it happened."""
         notes = [
             (self.context_cut, "contexts shortened"),
-            (self.context_lost, "of them left with no passage"),
             (self.response_cut, "responses cut"),
             (self.without_target, "without a target and left out"),
         ]
@@ -126,7 +125,8 @@ def encode(name: str, examples: Sequence[Example], encoder: Encoder) -> EncodedT
     if not isinstance(examples, ExampleTable):
         return _to_memory(name, examples, encoder)
     folder = examples.folder / "encoded" / f"{encoder.fingerprint:016x}" / examples.fingerprint
-    if not (folder / "meta.json").exists():
+    if not _is_whole(folder):
+        shutil.rmtree(folder, ignore_errors=True)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unfinished-"))
@@ -137,11 +137,20 @@ def encode(name: str, examples: Sequence[Example], encoder: Encoder) -> EncodedT
             _to_folder(temporary, name, examples, encoder)
             temporary.rename(folder)
         except OSError:
-            if not (folder / "meta.json").exists():  # else another process has been as fast
+            if not _is_whole(folder):  # else another process has been as fast
                 raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return EncodedTable.open(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the folder holds all tokens that it says it does."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+        return (folder / "tokens.bin").stat().st_size == meta["counts"]["tokens"] * np.dtype(meta["dtype"]).itemsize
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _to_memory(name: str, examples: Sequence[Example], encoder: Encoder) -> EncodedTable:
@@ -159,6 +168,8 @@ def _to_folder(folder: Path, name: str, examples: Sequence[Example], encoder: En
             file.write(tokens.tobytes())
             lengths.append(of_chunk)
             progress.advance(len(of_chunk[0]))
+        file.flush()
+        os.fsync(file.fileno())  # the folder is renamed into place: what it says must be on the disk by then
     offsets, prompt_lengths = _bounds(lengths)
     np.save(folder / "offsets.npy", offsets)
     np.save(folder / "prompt_lengths.npy", prompt_lengths)
@@ -181,7 +192,6 @@ def _chunks(
         counts.without_target = len(failures)
         counts.tokens += sum(len(row.input_ids) for row in encoded)
         counts.context_cut += sum(row.passages_cut > 0 for row in encoded)
-        counts.context_lost += sum(row.context_lost for row in encoded)
         counts.response_cut += sum(row.response_cut for row in encoded)
         tokens = np.fromiter((token for row in encoded for token in row.input_ids), dtype)
         lengths = [len(row.input_ids) if isinstance(row, Encoded) else 0 for row in rows]

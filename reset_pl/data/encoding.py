@@ -11,7 +11,7 @@ from typing import Any
 
 from reset_pl.data.prompts import Template
 from reset_pl.errors import InputError
-from reset_pl.records import IGNORE_INDEX, Example, stable_hash
+from reset_pl.records import IGNORE_INDEX, Example, Objective, stable_hash
 
 _VERSION = 1
 """Of the encoding: to be raised when a change of the code changes tokens, or rows would be taken from before it."""
@@ -29,8 +29,6 @@ class Encoded:
     """The data set, for the loss of each."""
     passages_cut: int = 0
     """Passages that were shortened or left out so that the row fits."""
-    context_lost: bool = False
-    """Whether all of them were left out."""
     response_cut: bool = False
     """Whether the response was cut at its limit; the row then has no end of sequence."""
 
@@ -103,6 +101,7 @@ class Encoder:
     def fingerprint(self) -> int:
         """Changes when the same examples would be encoded to other tokens."""
         tokenizer = self.tokenizer
+        self._plain([""])  # takes padding and truncation, which a call leaves behind, out of the tokenizer's state
         digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
         return stable_hash(
             *(_VERSION, digest, tokenizer.chat_template, tokenizer.all_special_ids, tokenizer.eos_token_id),
@@ -155,13 +154,18 @@ class Encoder:
         prompt, kept = self._fitting(example, prompt, len(target))
         if len(prompt) > self.max_length - len(target):
             return NoTarget(example.id, self._too_long(len(prompt), len(target)))
+        if example.passages and not kept:
+            return NoTarget(
+                example.id, f"no passage is left beside {len(target)} tokens of the response{self._raise()}"
+            )
+        if example.objective is Objective.EXTRACTIVE_QA and self._lost(example.response, example.passages, kept):
+            return NoTarget(example.id, f"the passages that fit do not hold the answer any more{self._raise()}")
         whole = sum(a == b for a, b in zip(example.passages, kept, strict=False))
         return Encoded(
             input_ids=prompt + target,
             prompt_length=len(prompt),
             dataset=example.dataset,
             passages_cut=len(example.passages) - whole,
-            context_lost=bool(example.passages) and not kept,
             response_cut=len(target) <= len(response),
         )
 
@@ -177,11 +181,28 @@ class Encoder:
         return [row[:-1] if row and row[-1] == end else row for row in rows]  # some add one behind every text
 
     def _responses(self, texts: Sequence[str]) -> list[list[int]]:
-        texts = [self.template.response_prefix + text for text in texts]
+        """Tokens of the answers as they stand behind a prompt, not at the beginning of a text.
+
+        SentencePiece tokenizers (LLaMA, Vicuna) put a space before every text: a second one before an answer. So they
+        read the prompt's last character with it, whose tokens are cut off again.
+        """
+        anchor = self.template.last_character if self._puts_space_first else ""
+        cut = len(self._plain([anchor])[0]) if anchor else 0
+        return [row[cut:] for row in self._plain([anchor + self.template.response_prefix + text for text in texts])]
+
+    @cached_property
+    def _puts_space_first(self) -> bool:
+        return self.tokenizer.convert_ids_to_tokens(self._plain(["a"])[0])[0].startswith("\u2581")
+
+    def _plain(self, texts: Sequence[str]) -> list[list[int]]:
         return self._ids(texts, add_special_tokens=False, split_special_tokens=True)
 
     def _ids(self, texts: Sequence[str], **options: bool) -> list[list[int]]:
-        return self.tokenizer(texts, return_attention_mask=False, return_token_type_ids=False, **options)["input_ids"]
+        # Not verbose: a text longer than the model's window is cut here, and needs no warning.
+        encoded = self.tokenizer(
+            texts, return_attention_mask=False, return_token_type_ids=False, verbose=False, **options
+        )
+        return encoded["input_ids"]
 
     def _ended(self, response: list[int]) -> list[int]:
         if len(response) >= self.max_response_tokens:
@@ -201,15 +222,25 @@ class Encoder:
     def _shorten(self, example: Example, excess: int) -> Example:
         """Take at least one and about ``excess`` tokens off the end of the last passage; drop it when it is used up."""
         *kept, last = example.passages
-        offsets = self.tokenizer(last, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        offsets = self.tokenizer(last, add_special_tokens=False, return_offsets_mapping=True, verbose=False)[
+            "offset_mapping"
+        ]
         if excess < len(offsets):
             text = last[: offsets[len(offsets) - excess][0]].rstrip()
             if text and len(text) < len(last):
                 kept.append(text)
         return replace(example, passages=tuple(kept))
 
+    @staticmethod
+    def _lost(answer: str, passages: Sequence[str], kept: Sequence[str]) -> bool:
+        """Whether truncation took the evidence away: to train on the rest would teach answers from nothing."""
+        return passages != kept and any(answer in text for text in passages) and not any(answer in t for t in kept)
+
+    def _raise(self) -> str:
+        return f": raise --data.max_length (now {self.max_length}) or shorten the row"
+
     def _too_long(self, length: int, reserve: int) -> str:
         return (
-            f"the prompt without its context has {length} tokens, but only {self.max_length - reserve} are left beside "
-            f"{reserve} for the response: raise --data.max_length (now {self.max_length}) or shorten the row"
+            f"the prompt without its context has {length} tokens, but only {max(self.max_length - reserve, 0)} are "
+            f"left beside {reserve} for the response{self._raise()}"
         )

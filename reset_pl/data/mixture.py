@@ -84,7 +84,7 @@ class FactorMixture(Mixture):
 
     def __init__(self, factors: dict[str, float]) -> None:
         for name, factor in factors.items():
-            if not factor > 0:
+            if not 0 < factor < float("inf"):
                 raise InputError(f"expected a factor above 0 for {name!r} in FactorMixture.factors, but got {factor}")
         self.factors = factors
 

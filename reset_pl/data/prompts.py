@@ -67,6 +67,8 @@ class Template(ABC):
     name: str
     response_prefix = ""
     """What stands between the prompt's last token and the answer."""
+    last_character = "\n"
+    """The prompt's last character, where answers begin."""
     writes_special_tokens = False
     """Whether the prompt holds its special tokens as text; else the tokenizer adds its own around plain text."""
 
@@ -115,6 +117,7 @@ class VicunaTemplate(Template):
 
     name = "vicuna"
     response_prefix = " "
+    last_character = ":"
 
     def prompt(self, example: Example, tokenizer: Any = None) -> str:
         """The text before the answer; it does not depend on the tokenizer."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from jsonargparse import ActionConfigFile, ArgumentParser
 
-from reset_pl.arguments import OneLineErrors, bad_input_behind
+from reset_pl.arguments import OneLineErrors, bad_input_behind, configs_first
 from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS, PublishedSource
 from reset_pl.data.sources import JsonlSource, ParquetSource
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of the options below")
     parser.add_function_arguments(run)
     try:
-        settings: Any = parser.instantiate_classes(parser.parse_args(list(arguments)))
+        settings: Any = parser.instantiate_classes(parser.parse_args(configs_first(arguments)))
     except ValueError as error:
         raise bad_input_behind(error) or error from error
     settings.pop("config", None)

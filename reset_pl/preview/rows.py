@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from reset_pl.data.encoding import Encoder
+from reset_pl.data.encoding import Encoder, NoTarget
 from reset_pl.records import IGNORE_INDEX, Example
 
 _NO_LIMIT = sys.maxsize
@@ -59,12 +59,15 @@ def row_of(example: Example, encoder: Encoder) -> Row:
     """
     unlimited = replace(encoder, max_length=_NO_LIMIT, max_response_tokens=_NO_LIMIT)
     whole_prompt = unlimited.prompt_ids(example, 0)
+    encoded = encoder.encode_batch([example])[0]
     if example.response is None:
         ids = encoder.prompt_ids(example, 0)
         in_loss = [False] * len(ids)
         notes = ["no target"]
+    elif isinstance(encoded, NoTarget):
+        ids, in_loss = whole_prompt, [False] * len(whole_prompt)
+        notes = [f"left out of training: {encoded.reason}"]
     else:
-        encoded = encoder.encode(example)
         ids, in_loss = list(encoded.input_ids), [label != IGNORE_INDEX for label in encoded.labels]
         notes = _response_note(sum(in_loss), len(unlimited.response_ids(example.response)))
     prompt_tokens = len(ids) - sum(in_loss)

@@ -21,7 +21,6 @@ class MTL(SFT):
 
     def on_train_epoch_start(self) -> None:
         """Forget the sets of the epoch before."""
-        super().on_train_epoch_start()
         self._sums = {}
 
     def collect(self, losses: torch.Tensor, batch: dict[str, Any]) -> None:

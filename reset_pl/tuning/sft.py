@@ -92,6 +92,7 @@ class SFT(L.LightningModule):
 
     def on_train_start(self) -> None:
         """Begin the first stage, or give a stage that a checkpoint or a callback has begun what is configured now."""
+        self._check_limit()
         self._step_loss = torch.zeros((), device=self.device)
         if self.schedule.num_steps == 0:
             self.begin_stage(self.stage_name, num_steps=self._steps_of_fit(), lr=self.lr)
@@ -99,6 +100,20 @@ class SFT(L.LightningModule):
         self.schedule.retune(lr=self.stage_lr(), warmup_ratio=self.warmup_ratio)
         for group, weight_decay in zip(self.schedule.optimizer.param_groups, (self.weight_decay, 0.0), strict=True):
             group["weight_decay"] = weight_decay
+
+    def _check_limit(self) -> None:
+        """A limit must leave whole optimizer steps: the loss is normalised by all targets of a step.
+
+        Raises:
+            InputError: It does not.
+        """
+        accumulate = self.trainer.accumulate_grad_batches
+        limit, batches = self.trainer.num_training_batches, len(self.trainer.train_dataloader or ())
+        if limit < batches and limit % accumulate:
+            raise InputError(
+                f"expected --trainer.limit_train_batches to leave a multiple of --trainer.accumulate_grad_batches "
+                f"({accumulate}), whole optimizer steps, but got {limit} of {batches} batches"
+            )
 
     def _steps_of_fit(self) -> int:
         """Optimizer steps of all epochs; ``max_steps`` bounds them (Lightning writes no limit as -1)."""
@@ -153,10 +168,6 @@ class SFT(L.LightningModule):
         """Log the loss of an optimizer step, over all its micro-batches and ranks."""
         self.log("train/loss", self._step_loss, prog_bar=True, sync_dist=True, reduce_fx="sum")
         self.log("train/lr", self.schedule.get_last_lr()[0])
-        self._step_loss = torch.zeros((), device=self.device)
-
-    def on_train_epoch_start(self) -> None:
-        """Begin with a whole step: ``limit_train_batches`` may have cut the last one."""
         self._step_loss = torch.zeros((), device=self.device)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:

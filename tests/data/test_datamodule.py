@@ -230,6 +230,12 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(
         data.train_dataloader()
 
 
+@pytest.mark.parametrize(("option", "value"), [("max_length", 0), ("max_response_tokens", 0), ("num_workers", -1)])
+def test_numbers_out_of_range_are_refused(make_data: MakeData, option: str, value: int) -> None:
+    with pytest.raises(InputError, match=rf"expected --data.{option} of at least \d, but got {value}"):
+        make_data(**{option: value})
+
+
 def test_a_source_that_cannot_be_read_says_so(make_data: MakeData, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a JSONL file"):
         make_data(train=[JsonlSource(str(tmp_path / "none.jsonl"))]).train_dataloader()

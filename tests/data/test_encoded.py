@@ -171,6 +171,28 @@ def test_a_death_in_the_middle_leaves_nothing_that_counts(
     assert rows(encode("d", table, make_encoder())) == alone(examples, make_encoder())
 
 
+@pytest.mark.parametrize("damage", ["short", "empty", "no meta", "no json"])
+def test_a_damaged_folder_is_encoded_again(
+    tmp_path: Path, make_encoder: Callable[..., Encoder], examples: list[Example], damage: str
+) -> None:
+    table = save(tmp_path, examples)
+    folder = encode("d", table, make_encoder()).folder
+    assert folder is not None
+    tokens, meta = folder / "tokens.bin", folder / "meta.json"
+    if damage in ("short", "empty"):
+        tokens.write_bytes(tokens.read_bytes()[:-2] if damage == "short" else b"")
+    else:
+        meta.unlink() if damage == "no meta" else meta.write_text('{"dtype"')
+    assert rows(encode("d", table, make_encoder())) == alone(examples, make_encoder())
+
+
+def test_the_fingerprint_is_not_of_what_the_tokenizer_did_before(make_encoder: Callable[..., Encoder]) -> None:
+    before = make_encoder().fingerprint
+    encoder = make_encoder()
+    encoder.tokenizer(["a", "bb"], padding=True, truncation=True, max_length=1)
+    assert encoder.fingerprint == before
+
+
 def test_what_was_cut_is_counted_and_told(
     tmp_path: Path, make_encoder: Callable[..., Encoder], make_example: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -183,13 +183,29 @@ def test_a_batch_is_its_rows_encoded_alone(make_encoder: Callable[..., Encoder],
 def test_what_was_cut_is_told(make_encoder: Callable[..., Encoder], make_example: Make) -> None:
     example = make_example(1, passages=("one two", "three"), response="abcde")
     whole = make_encoder().encode(example)
-    assert (whole.passages_cut, whole.context_lost, whole.response_cut) == (0, False, False)
-    shorter = make_encoder(max_length=len(whole.input_ids) - 1).encode(example)
-    assert (shorter.passages_cut, shorter.context_lost) == (1, False)
-    bare = len(make_encoder().encode(replace(example, passages=())).input_ids)
-    lost = make_encoder(max_length=bare, max_response_tokens=5).encode(example)
-    assert (lost.passages_cut, lost.context_lost, lost.response_cut) == (2, True, True)
-    assert lost.labels[-1] != make_encoder().tokenizer.eos_token_id
+    assert (whole.passages_cut, whole.response_cut) == (0, False)
+    shorter = make_encoder(max_length=len(whole.input_ids) - 1, max_response_tokens=5).encode(example)
+    assert (shorter.passages_cut, shorter.response_cut) == (0, True)
+    assert shorter.labels[-1] != make_encoder().tokenizer.eos_token_id
+    assert make_encoder(max_length=len(whole.input_ids) - 1).encode(example).passages_cut == 1
+
+
+def test_a_row_whose_evidence_was_cut_away_is_not_trained_on(make_encoder: Callable[..., Encoder]) -> None:
+    """Answers from nothing are what the method is against."""
+    example = qa(("Bob slept.", "Ada ran."))
+    length = len(make_encoder().encode(example).input_ids)
+    fits, cut, lost = (
+        make_encoder(max_length=length - tokens).encode_batch([example])[0]
+        for tokens in (len(" ran."), len("Ada ran."), len("Passage: Bob slept.\nPassage: Ada ran."))
+    )
+    assert isinstance(fits, Encoded)
+    assert isinstance(cut, NoTarget)
+    assert isinstance(lost, NoTarget)
+    assert "do not hold the answer any more: raise --data.max_length" in cut.reason
+    assert "no passage is left" in lost.reason
+    free = qa(("Bob slept.", "Ada ran."), response="Nobody knows")  # an answer in other words is not looked for
+    length = len(make_encoder().encode(free).input_ids)
+    assert isinstance(make_encoder(max_length=length - 8).encode_batch([free])[0], Encoded)
 
 
 def test_a_row_that_cannot_be_trained_on_says_why_and_leaves_the_others(
@@ -254,3 +270,44 @@ def test_an_end_that_the_tokenizer_puts_behind_every_text_does_not_stand_behind_
     encoder = Encoder(tokenizer=both, template=AlpacaTemplate(), max_length=2048, max_response_tokens=480)
     row = encoder.encode(make_example(1))
     assert [i for i, token in enumerate(row.input_ids) if token in (1, 2)] == [0, len(row.input_ids) - 1]
+
+
+# ---------------------------------------------------------------- tokenizers that put a space first
+
+
+@pytest.fixture
+def space_first() -> Any:
+    """A tokenizer as LLaMA's: every text gets a "▁" before it, and "▁" stands for a space."""
+    from tokenizers import Tokenizer, decoders, models, normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = [
+        "<pad>",
+        "<s>",
+        "</s>",
+        *"▁abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:'#?!\n",
+        "▁Ada",
+    ]
+    tokenizer = Tokenizer(
+        models.BPE(
+            vocab={word: i for i, word in enumerate([*words, "da", "Ada"])},
+            merges=[("d", "a"), ("A", "da"), ("▁", "Ada")],
+        )
+    )
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse()])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>")
+
+
+@pytest.mark.parametrize(
+    ("template", "target"), [(VicunaTemplate(), ["▁Ada"]), (AlpacaTemplate(), ["Ada"])], ids=["vicuna", "alpaca"]
+)
+def test_an_answer_is_tokenized_as_it_stands_behind_its_prompt(
+    space_first: Any, template: Template, target: list[str]
+) -> None:
+    encoder = Encoder(tokenizer=space_first, template=template, max_length=2048, max_response_tokens=480)
+    row = encoder.encode(qa(("Ada ran.",), response="Ada"))
+    answer = space_first.convert_ids_to_tokens(row.input_ids[row.prompt_length :])
+    assert answer == [*target, "</s>"]
+    together = template.prompt(qa(("Ada ran.",)), space_first) + template.response_prefix + "Ada"
+    assert row.input_ids[:-1] == space_first(together)["input_ids"]

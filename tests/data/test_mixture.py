@@ -115,5 +115,7 @@ def test_bad_mixtures_are_refused() -> None:
         TemperatureMixture(float("nan"))
     with pytest.raises(InputError, match=r"factor above 0 for 'nq' .* but got 0"):
         FactorMixture({"nq": 0})
+    with pytest.raises(InputError, match="factor above 0 for 'nq' .* but got inf"):
+        FactorMixture({"nq": float("inf")})
     with pytest.raises(InputError, match=r"training sets \(nq, qa\), but got 'qn'"):
         FactorMixture({"qn": 2}).rows({"nq": 3, "qa": 1})

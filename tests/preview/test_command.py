@@ -152,7 +152,6 @@ def test_the_page_is_static_escaped_and_marks_the_target(
         (["--templates", "alpaca"], "--templates"),
         (["--data.max_lenght", "9"], "max_lenght"),
         (["--data.template", "chat"], "expected a tokenizer with a chat template"),
-        (["--data.max_length", "40"], "raise --data.max_length (now 40)"),
         (["--data.train.path", "absent.jsonl"], "expected a JSONL file at absent.jsonl"),
         (["--html", "absent/page.html"], "expected to write a page to --html absent/page.html"),
     ],

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from reset_pl.data.encoding import Encoder
 from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, VicunaTemplate
-from reset_pl.errors import InputError
 from reset_pl.preview.rows import Row, _pieces, row_of, visible
 from tests.conftest import make_example
 
@@ -104,9 +103,12 @@ def test_an_unanswerable_question_is_called_so(encoder: Encoder) -> None:
     assert row_of(make_example(0, answerable=False), encoder).notes == ("the passages do not answer it",)
 
 
-def test_a_prompt_that_does_not_fit_is_refused(encoder: Encoder) -> None:
-    with pytest.raises(InputError, match=r"qa/0.*raise --data\.max_length"):
-        row_of(make_example(0), replace(encoder, max_length=50))
+def test_a_row_that_training_leaves_out_is_shown_whole_with_the_reason(encoder: Encoder) -> None:
+    row = row_of(make_example(0), replace(encoder, max_length=50))
+    assert row.notes[0].startswith("left out of training: the prompt without its context has ")
+    assert "raise --data.max_length (now 50)" in row.notes[0]
+    assert row.prompt_tokens == row_of(make_example(0), encoder).prompt_tokens
+    assert row.response_tokens == 0
 
 
 def test_special_tokens_inside_a_chat_prompt_are_named(encoder: Encoder) -> None:
