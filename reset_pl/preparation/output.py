@@ -1,11 +1,10 @@
-"""The folder of a preparation: what is in it already, its manifest, and what is left over."""
+"""The folder of a preparation: what is in it already, and its manifest."""
 
 from __future__ import annotations
 
 import io
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +46,12 @@ def write_rows(prepared: PreparedSet, folder: Path) -> dict[str, Any]:
     rows = None
     if not prepared.is_all:
         rows = f"{prepared.split}/{prepared.name}/rows-{prepared.fingerprint}.npy"
-        content = io.BytesIO()
-        np.save(content, prepared.rows)
-        make_folder((folder / rows).parent)
-        with committed(folder / rows) as file:
-            file.write(content.getbuffer())
+        if not (folder / rows).exists():  # named after what is in it
+            content = io.BytesIO()
+            np.save(content, prepared.rows)
+            make_folder((folder / rows).parent)
+            with committed(folder / rows) as file:
+                file.write(content.getbuffer())
     return {
         "files": [str(part.path.relative_to(folder)) for part in prepared.parts],
         "rows": rows,
@@ -70,15 +70,3 @@ def write_manifest(
     manifest = {"format": 1, "fingerprint": fingerprint, "limit": settings.limit, "splits": splits}
     with committed(settings.output_dir / MANIFEST) as file:
         file.write((json.dumps(manifest, indent=2) + "\n").encode())
-
-
-def sweep(prepared: Sequence[PreparedSet], folder: Path) -> None:
-    """Delete what earlier settings, or a kill while a file was written, left in the sets' folders."""
-    used = {part.path for own in prepared for part in own.parts}
-    used |= {folder / own.split / own.name / f"rows-{own.fingerprint}.npy" for own in prepared}
-    for own in prepared:
-        home = folder / own.split / own.name
-        for path in (*home.glob("*-of-*.arrow"), *home.glob("rows-*.npy"), *home.glob(".*.tmp")):
-            if path not in used:
-                with suppress(OSError):
-                    path.unlink()

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 
+from reset_pl.preparation.leftovers import SCRATCH
 from reset_pl.preparation.sets import PreparedSet
 from reset_pl.preparation.texts import LONG, grams, prompts, take
 from reset_pl.preparation.workers import Workers
@@ -111,7 +112,7 @@ def _contained(
     starts = np.flatnonzero((np.diff(of_set, prepend=-1) != 0) | (np.diff(rows, prepend=-1) != 0))
     sizes = np.diff([*starts, len(rows)])
     found: Matches = {}
-    with TemporaryDirectory(dir=folder, prefix=".overlap-") as scratch:
+    with TemporaryDirectory(dir=folder, prefix=SCRATCH) as scratch:
         _save(known, Path(scratch))
         searches = [(number, task) for number, prepared in enumerate(training) for task in _tasks(prepared)]
         seen_by = [np.full(len(known), -1, np.int64) for _ in training]

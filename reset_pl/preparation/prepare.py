@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from reset_pl.errors import InputError
+from reset_pl.preparation.leftovers import sweep
 from reset_pl.preparation.lengths import lengths_of
-from reset_pl.preparation.output import finished, sweep, write_manifest, write_rows
+from reset_pl.preparation.output import finished, write_manifest, write_rows
 from reset_pl.preparation.overlap import Overlap, find_overlaps
 from reset_pl.preparation.parts import fingerprint_of, make_folder, open_rows, read_part, write_part
 from reset_pl.preparation.plan import SPLITS, SetPlan, Settings, check_plans, each_set, fingerprint_of_plans
