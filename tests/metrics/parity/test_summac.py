@@ -46,7 +46,7 @@ def package_scores(
 ) -> list[list[float]]:
     """The package's scores of the pairs in each run (granularity of document and answer, contradiction)."""
     settings = [{"granularity": f"{document}-{answer}", "use_con": con} for document, answer, con in runs]
-    job = {"model": folder, "pairs": pairs, "runs": settings}
+    job = {"model": folder, "pairs": pairs, "batch_size": 128, "runs": settings}
     script = Path(__file__).parent / "summac_package.py"
     done = subprocess.run([PYTHON, script], input=json.dumps(job), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
