@@ -107,6 +107,11 @@ class JsonlSource(FileSource):
             for number in itertools.count(1):
                 line = file.readline(MAX_LINE + 1)
                 where = f"{self.path}:{number}"
+                if number == 1 and line.startswith(b"PAR1"):
+                    raise InputError(
+                        f"expected a JSONL file at {self.path}, but got a Parquet file: use ParquetSource instead of "
+                        "JsonlSource"
+                    )
                 if len(line) > MAX_LINE:
                     raise InputError(
                         f"{where}: expected a line of at most {MAX_LINE // 10**6} MB, but got a longer one: one JSON "

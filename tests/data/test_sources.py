@@ -354,3 +354,10 @@ def test_the_documented_fields_are_those_that_are_read(write_rows: Write) -> Non
     with pytest.raises(InputError) as error:
         JsonlSource(str(write_rows({"x": 1}))).load()
     assert documented == set(str(error.value).split("expected some of ")[1].split(", "))
+
+
+def test_a_parquet_file_is_not_read_as_lines(tmp_path: Path) -> None:
+    path = tmp_path / "own.parquet"
+    pq.write_table(pa.Table.from_pylist([QA]), path)
+    with pytest.raises(InputError, match=r"own\.parquet, but got a Parquet file: use ParquetSource"):
+        JsonlSource(str(path)).load()

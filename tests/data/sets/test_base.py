@@ -224,6 +224,15 @@ def test_the_documented_mirror_is_what_the_sets_read() -> None:
     assert documented == {f"{cls.origin.folder}/{path}" for cls in PUBLISHED_SETS for path in cls.origin.files.values()}
 
 
+def test_the_documented_columns_are_those_of_the_classes() -> None:
+    table = DOC.read_text().split("| set | columns |\n")[1].split("\n\n")[0]
+    documented = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE))
+    assert documented == {
+        cls.__name__: "; ".join(f"`{name}` {meaning}" for name, meaning in cls.columns.items())
+        for cls in PUBLISHED_SETS
+    }
+
+
 def test_the_sets_without_a_pin_are_named() -> None:
     pinned = DOC.read_text().split("## Pinned files")[1].split("\n## ")[0]
     for cls in PUBLISHED_SETS:
