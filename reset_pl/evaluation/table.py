@@ -166,6 +166,7 @@ def print_tables(run_dir: Path, stream: TextIO | None = None) -> None:
     stream.write(format_table(run.stages))
     if run.rounds:
         stream.write("\n" + format_rounds(run.rounds))
+    stream.flush()  # or a later error line would stand before the table where both go to one file
 
 
 def _faithfulness_of(entry: DatasetScores, group: str, names: dict[str, str]) -> Column:
