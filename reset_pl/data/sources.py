@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -93,8 +94,9 @@ class FileSource(Source):
             raise InputError(f"expected at least one example in {self.path}, but the file holds none")
         return examples
 
+    @abstractmethod
     def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        raise NotImplementedError
+        """Number and fields of each row, in order."""
 
 
 class JsonlSource(FileSource):

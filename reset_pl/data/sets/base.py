@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,9 +72,9 @@ class PublishedSource(Source):
         self.data_dir = None if data_dir is None else Path(data_dir)
         self.limit = limit
 
+    @abstractmethod
     def convert(self, row: Row) -> Example | Dropped:
         """One row as an example, or the reason why not. A pure function of the row."""
-        raise NotImplementedError
 
     def rows(self) -> Any:
         """The rows as a ``datasets.Dataset`` (Arrow, memory-mapped), columns checked.
