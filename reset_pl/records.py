@@ -152,6 +152,8 @@ class Verdict:
     """What a reader wants to know of it: the words of a judge, the constraints broken, the error."""
     cost: float = 0.0
     """Money spent, in US dollars."""
+    model: str = ""
+    """The model that answered, as its endpoint names it; empty for judges that ask none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Any
 
 from reset_pl.errors import InputError
 from reset_pl.progress import Progress, say
-from reset_pl.records import Candidate, Decoding, Example, Judge, Selection, Verdict
+from reset_pl.records import Candidate, Decoding, Example, Judge
+from reset_pl.rounds.decision import decide
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.rounds.prompts import Chunk, RoundSettings, draw_prompts, make_chunks
 from reset_pl.rounds.selection import Selector
-from reset_pl.rounds.statistics import REFERENCE, round_statistics, undecided
+from reset_pl.rounds.statistics import REFERENCE, undecided
 from reset_pl.rounds.tables import (
     candidate_from_row,
     candidate_row,
@@ -239,35 +240,3 @@ def _kept_nothing(left_out: Mapping[str, int], prompts: int) -> str:
         f"the round kept nothing of {prompts} prompts ({reasons}), so nothing is left to tune on: {advice}, and start "
         "in a new run directory"
     )
-
-
-def decide(
-    examples: Mapping[str, Example], candidates: Iterable[Candidate], verdicts: Iterable[Verdict], selector: Selector
-) -> tuple[list[Selection], dict[str, Any]]:
-    """Select for every example and count; pure, so a finished ledger can be selected from again.
-
-    Returns:
-        One selection an example, in the order of ``examples``, and ``round_statistics``.
-
-    Raises:
-        InputError: A candidate or a verdict occurs twice.
-    """
-    by_example: dict[str, list[Candidate]] = {example_id: [] for example_id in examples}
-    by_candidate: dict[str, list[Verdict]] = {}
-    for candidate in candidates:
-        if candidate.id in by_candidate:
-            raise InputError(f"the candidate {candidate.id} stands twice in the ledger")
-        by_candidate[candidate.id] = []
-        by_example[candidate.example_id].append(candidate)
-    seen: set[tuple[str, str, str, str]] = set()
-    for verdict in verdicts:
-        key = (verdict.candidate_id, verdict.judge, verdict.version, verdict.aspect)
-        if key in seen:
-            raise InputError(f"the verdict of {verdict.judge} on {verdict.candidate_id} stands twice in the ledger")
-        seen.add(key)
-        by_candidate[verdict.candidate_id].append(verdict)
-    selections = [
-        selector.select(example, [c for c in by_example[key] if c.procedure != REFERENCE], by_candidate)
-        for key, example in examples.items()
-    ]
-    return selections, round_statistics(examples, by_example, by_candidate, selections, selector)

@@ -41,6 +41,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             "raw": pa.float64(),
             "detail": pa.string(),
             "cost": pa.float64(),
+            "model": pa.string(),
         }
     ),
     "selected": pa.schema(
