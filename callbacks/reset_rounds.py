@@ -17,7 +17,8 @@ from reset_pl.records import Judge
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.rounds.prompts import RoundSettings
 from reset_pl.rounds.round import run_round
-from reset_pl.rounds.selection import Selector, WeightedSelector
+from reset_pl.rounds.selection import Selector
+from reset_pl.rounds.selectors import WeightedSelector
 from reset_pl.sampling.decoding import DecodingPlan, Sampler
 from reset_pl.tuning.continued import ContinuedTuning
 from reset_pl.tuning.policy import policy_fingerprint

@@ -26,7 +26,7 @@ from reset_pl.mini.oracle import OracleJudge
 from reset_pl.mini.sources import MiniSource
 from reset_pl.progress import say
 from reset_pl.provenance import environment
-from reset_pl.rounds.selection import RandomSelector, ReferenceSelector, WeightedSelector
+from reset_pl.rounds.selectors import RandomSelector, ReferenceSelector, WeightedSelector
 from reset_pl.run_directory import check_settings, has_results, newest_checkpoint
 from reset_pl.sampling.decoding import DecodingPlan
 from reset_pl.sampling.hf import HFSampler

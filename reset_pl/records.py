@@ -158,7 +158,7 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What became of one example: the chosen candidate, or the reason why none was chosen."""
+    """What became of one example: a chosen candidate, or the reason why none was chosen."""
 
     example_id: str
     """The prompt."""
@@ -172,6 +172,14 @@ class Selection:
     """Aspect → mean score of the chosen candidate."""
     reason: str = "best"
     """``best``, ``tie`` (drawn among equals), or why nothing was selected."""
+    rank: int = 0
+    """Place among the chosen answers of the prompt, 0 the best; above 0 only where a selector chooses several."""
+    rejected_id: str | None = None
+    """The candidate that the chosen one is preferred to, where a selector makes pairs; else none."""
+    rejected_text: str | None = None
+    """Its text."""
+    rejected_score: float | None = None
+    """Its weighted score."""
 
 
 class Judge(Protocol):

@@ -12,11 +12,11 @@ from pathlib import Path
 from reset_pl.errors import InputError
 from reset_pl.progress import Progress, say
 from reset_pl.records import Candidate, Decoding, Example, Judge
-from reset_pl.rounds.decision import decide
+from reset_pl.rounds.decision import Decisions
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.rounds.prompts import Chunk, RoundSettings, draw_prompts, make_chunks
-from reset_pl.rounds.selection import Selector
-from reset_pl.rounds.statistics import REFERENCE, undecided
+from reset_pl.rounds.selection import REFERENCE, Selector
+from reset_pl.rounds.statistics import undecided
 from reset_pl.rounds.tables import (
     candidate_from_row,
     candidate_row,
@@ -204,9 +204,11 @@ def _finish(
         for row in ledger.read_part("verdicts", chunk.name, judge.name) or ()
     ]
     examples = {example.id: example for chunk in chunks for example in chunk.examples}
-    selections, statistics = decide(
-        examples, map(candidate_from_row, candidate_rows), map(verdict_from_row, verdict_rows), selector
+    decisions = Decisions(selector)
+    selections = decisions.add(
+        list(examples.values()), map(candidate_from_row, candidate_rows), map(verdict_from_row, verdict_rows)
     )
+    statistics = decisions.statistics()
     kept = [selection for selection in selections if selection.text is not None]
     ledger.write_table(candidate_rows, "candidates")
     ledger.write_table(verdict_rows, "verdicts")

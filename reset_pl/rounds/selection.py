@@ -1,14 +1,17 @@
-"""Verdicts → the one candidate of each example that is tuned on (paper, section 5.1)."""
+"""Verdicts → weighted scores, among which a selector chooses what is tuned on (paper, section 5.1)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from reset_pl.judging.verdicts import is_declined
-from reset_pl.records import Aspect, Candidate, Example, Selection, Status, Verdict, stable_hash
+from reset_pl.records import Aspect, Candidate, Example, Selection, Status, Verdict
+
+REFERENCE = "reference"
+"""Procedure of an example's own response, judged beside the candidates for comparison and never selected."""
 
 Verdicts = Mapping[str, Sequence[Verdict]]
 """Candidate id → its verdicts."""
@@ -48,12 +51,12 @@ class Weights:
 
 
 class Selector(Protocol):
-    """Decides an example. Returns a selection with a text, or one without and the reason why."""
+    """Decides an example."""
 
     weights: Weights
 
-    def select(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> Selection:
-        """Choose among the example's candidates."""
+    def select(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> Sequence[Selection]:
+        """Choose among the example's candidates: one or more, or one selection without text that says why not."""
         ...
 
     def score(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> tuple[list[Scored], str]:
@@ -118,77 +121,8 @@ def mean_parts(verdicts: Sequence[Verdict]) -> dict[str, float]:
     return {str(aspect): sum(values) / len(values) for aspect, values in sorted(scores.items())}
 
 
-class WeightedSelector(Selector):
-    """RESET's rule: the top-rated candidate by weighted score.
-
-    Args:
-        task_weight: Weight of task performance.
-        instruction_weight: Weight of instruction following.
-        faithfulness_weight: Weight of faithfulness.
-        tie_break: Among equals, ``seeded`` draws one by the candidates' seeds, ``first`` takes the plan's first.
-        keep_truncated: Whether answers cut off by the length limit may be chosen.
-    """
-
-    def __init__(
-        self,
-        task_weight: float = 1.0,
-        instruction_weight: float = 2.0,
-        faithfulness_weight: float = 2.0,
-        tie_break: Literal["seeded", "first"] = "seeded",
-        keep_truncated: bool = False,
-    ) -> None:
-        self.weights = Weights(task=task_weight, instruction=instruction_weight, faithfulness=faithfulness_weight)
-        self.tie_break = tie_break
-        self.keep_truncated = keep_truncated
-
-    def select(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> Selection:
-        """The best candidate, or the reason why there is none."""
-        scored, reason = self.score(example, candidates, verdicts)
-        if not scored:
-            return Selection(example_id=example.id, candidate_id=None, score=None, reason=reason)
-        best = max(item.score for item in scored)
-        leaders = [item for item in scored if item.score == best]
-        tied = len({item.candidate.text for item in leaders}) > 1
-        chosen = self._break_tie(leaders) if tied else leaders[0]
-        return choice(chosen, reason="tie" if tied else "best")
-
-    def score(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> tuple[list[Scored], str]:
-        """``score_candidates`` with this selector's weights."""
-        return score_candidates(example, candidates, verdicts, self.weights, keep_truncated=self.keep_truncated)
-
-    def _break_tie(self, leaders: Sequence[Scored]) -> Scored:
-        if self.tie_break == "first":
-            return leaders[0]
-        return min(leaders, key=lambda item: stable_hash("tie", item.candidate.seed))
-
-
-class RandomSelector(WeightedSelector):
-    """The control *random-of-N*: any candidate that the rule could have chosen, at equal budget."""
-
-    def select(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> Selection:
-        """A seeded draw among the candidates that can be chosen."""
-        scored, reason = self.score(example, candidates, verdicts)
-        if not scored:
-            return Selection(example_id=example.id, candidate_id=None, score=None, reason=reason)
-        drawn = min(scored, key=lambda item: stable_hash("random", item.candidate.seed))
-        return choice(drawn, reason="random")
-
-
-class ReferenceSelector(WeightedSelector):
-    """The control *gold at equal budget*: the example's own response, where the rule could have chosen something."""
-
-    def select(self, example: Example, candidates: Sequence[Candidate], verdicts: Verdicts) -> Selection:
-        """The reference, unless the example would have been left out or has none."""
-        scored, reason = self.score(example, candidates, verdicts)
-        if not scored or example.response is None:
-            return Selection(example_id=example.id, candidate_id=None, score=None, reason=reason or "no_reference")
-        return Selection(
-            example_id=example.id, candidate_id=None, score=None, text=example.response, reason="reference"
-        )
-
-
-def choice(scored: Scored, *, reason: str) -> Selection:
-    """A decided example."""
+def choice(scored: Scored, *, reason: str, rank: int = 0) -> Selection:
+    """A chosen candidate."""
     return Selection(
         example_id=scored.candidate.example_id,
         candidate_id=scored.candidate.id,
@@ -196,4 +130,10 @@ def choice(scored: Scored, *, reason: str) -> Selection:
         text=scored.candidate.text,
         parts=scored.parts,
         reason=reason,
+        rank=rank,
     )
+
+
+def left_out(example: Example, reason: str) -> list[Selection]:
+    """An example of which nothing is chosen."""
+    return [Selection(example_id=example.id, candidate_id=None, score=None, reason=reason)]

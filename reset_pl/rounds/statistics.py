@@ -3,50 +3,76 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from reset_pl.judging.verdicts import is_declined
-from reset_pl.records import Candidate, Example, Selection, Status, Verdict
-from reset_pl.rounds.selection import Scored, Selector, Verdicts
-
-REFERENCE = "reference"
-"""Procedure of an example's own response, judged beside the candidates for comparison and never selected."""
+from reset_pl.records import Candidate, Example, Selection, Status
+from reset_pl.rounds.selection import REFERENCE, Scored, Selector, Verdicts
 
 
-def round_statistics(
-    examples: Mapping[str, Example],
-    candidates: Mapping[str, Sequence[Candidate]],
-    verdicts: Verdicts,
-    selections: Sequence[Selection],
-    selector: Selector,
-) -> dict[str, Any]:
-    """The manifest's counts, rates, mean scores and win rates.
+class RoundStatistics:
+    """Counts prompt by prompt and keeps sums only.
 
     Args:
-        examples: Example id → prompt.
-        candidates: Example id → its candidates, references included.
-        verdicts: Candidate id → its verdicts.
-        selections: One an example, decided or left out.
         selector: Scores candidates as the selection did.
     """
-    rows = [_example_row(examples[s.example_id], candidates[s.example_id], verdicts, s, selector) for s in selections]
-    by_dataset: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        by_dataset[row["dataset"]].append(row)
-    return {
-        "weights": asdict(selector.weights),
-        "counts": _counts(rows),
-        "counts_per_dataset": {name: _counts(own) for name, own in by_dataset.items()},
-        "rates": _rates(rows),
-        "rates_per_dataset": {name: _rates(own) for name, own in by_dataset.items()},
-        "left_out": dict(Counter(s.reason for s in selections if s.text is None)),
-        "mean_score": _mean_scores(rows),
-        "mean_score_per_dataset": {name: _mean_scores(own) for name, own in by_dataset.items()},
-        "win_rate": {name: _win_rates(own) for name, own in by_dataset.items()},
-    }
+
+    def __init__(self, selector: Selector) -> None:
+        self.selector = selector
+        self._datasets: dict[str, _Sums] = {}
+
+    def add(
+        self,
+        example: Example,
+        candidates: Sequence[Candidate],
+        verdicts: Verdicts,
+        selections: Sequence[Selection],
+    ) -> None:
+        """Count a prompt.
+
+        Args:
+            example: The prompt.
+            candidates: Its candidates, references included.
+            verdicts: Candidate id → its verdicts.
+            selections: Its chosen answers, or the one selection that says why there is none.
+        """
+        drawn = [c for c in candidates if c.procedure != REFERENCE]
+        gold, _ = self.selector.score(example, [c for c in candidates if c.procedure == REFERENCE], verdicts)
+        scored, _ = self.selector.score(example, drawn, verdicts)
+        sums = self._datasets.setdefault(example.dataset, _Sums())
+        _count(sums.n, example, drawn, verdicts, selections)
+        sums.left_out.update(s.reason for s in selections if s.text is None)
+        labels = {c.id: c.decoding.label for c in drawn}
+        sums.wins.update(labels[s.candidate_id] for s in selections if s.candidate_id is not None)
+        if scored:
+            scores = [item.score for item in scored]
+            sums.n["tie"] += _is_tie(scored)
+            sums.n["scored"] += 1
+            sums.best += max(scores)
+            sums.random += sum(scores) / len(scores)
+        if gold:
+            sums.n["gold"] += 1
+            sums.gold += gold[0].score
+
+    def summary(self) -> dict[str, Any]:
+        """The manifest's counts, rates, mean scores and win rates."""
+        total = _Sums()
+        for sums in self._datasets.values():
+            total.add(sums)
+        return {
+            "weights": asdict(self.selector.weights),
+            "counts": total.counts(),
+            "counts_per_dataset": {name: sums.counts() for name, sums in self._datasets.items()},
+            "rates": total.rates(),
+            "rates_per_dataset": {name: sums.rates() for name, sums in self._datasets.items()},
+            "left_out": dict(total.left_out),
+            "mean_score": total.mean_scores(),
+            "mean_score_per_dataset": {name: sums.mean_scores() for name, sums in self._datasets.items()},
+            "win_rate": {name: sums.win_rates() for name, sums in self._datasets.items()},
+        }
 
 
 def undecided(
@@ -77,92 +103,96 @@ def undecided(
     return f"the judges cannot tell the candidates of {', '.join(names)} apart: the choice among them is arbitrary"
 
 
-def _example_row(
-    example: Example, candidates: Sequence[Candidate], verdicts: Verdicts, selection: Selection, selector: Selector
-) -> dict[str, Any]:
-    drawn = [c for c in candidates if c.procedure != REFERENCE]
-    scored, _ = selector.score(example, drawn, verdicts)
-    gold, _ = selector.score(example, [c for c in candidates if c.procedure == REFERENCE], verdicts)
-    own: list[Verdict] = [verdict for c in drawn for verdict in verdicts.get(c.id, ())]
-    winner = next((c for c in drawn if c.id == selection.candidate_id), None)
-    return {
-        "dataset": example.dataset,
-        "candidates": len(drawn),
-        "duplicates": len(drawn) - len({c.text for c in drawn}),
-        "all_equal": len(drawn) > 1 and len({c.text for c in drawn}) == 1,
-        "truncated": sum(c.finish_reason == "length" for c in drawn),
-        "question": example.objective.is_question,
-        "answerable": example.answerable,
-        "declined": sum(is_declined(example, c.text) for c in drawn),
-        "tie": _is_tie(scored),
-        "verdicts": len(own),
-        "failed": sum(verdict.status is Status.FAILED for verdict in own),
-        "abstained": sum(verdict.status is Status.ABSTAINED for verdict in own),
-        "selected": selection.text is not None,
-        "scores": [item.score for item in scored],
-        "gold": gold[0].score if gold else None,
-        "label": winner.decoding.label if winner else None,
-    }
+@dataclass
+class _Sums:
+    """Sums over the prompts of a data set."""
+
+    n: Counter[str] = field(default_factory=Counter)
+    """What is counted → how often."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Reason → prompts."""
+    wins: Counter[str] = field(default_factory=Counter)
+    """Decoding label → chosen candidates."""
+    best: float = 0.0
+    """Weighted scores of the best candidates."""
+    random: float = 0.0
+    """What a random candidate scores, its expectation."""
+    gold: float = 0.0
+    """Weighted scores of the references."""
+
+    def add(self, other: _Sums) -> None:
+        """Count what ``other`` counted."""
+        for mine, its in ((self.n, other.n), (self.left_out, other.left_out), (self.wins, other.wins)):
+            mine.update(its)
+        self.best, self.random, self.gold = self.best + other.best, self.random + other.random, self.gold + other.gold
+
+    def counts(self) -> dict[str, int]:
+        """``selected`` are prompts, ``answers`` what was chosen for them: several a prompt where the selector does."""
+        return {name: self.n[name] for name in ("prompts", "candidates", "verdicts", "selected", "answers")}
+
+    def rates(self) -> dict[str, float | None]:
+        """Shares: ``tie`` and ``all_equal`` of the prompts, ``duplicate`` and ``truncated`` of the candidates.
+
+        ``failed`` and ``abstained`` are shares of the verdicts; ``declined`` of the candidates for questions that their
+        passages answer, ``declined_unanswerable`` for those that they do not; none where there are no such questions.
+        """
+        prompts, candidates, verdicts = (max(self.n[name], 1) for name in ("prompts", "candidates", "verdicts"))
+        return {
+            "tie": self.n["tie"] / prompts,
+            "all_equal": self.n["all_equal"] / prompts,
+            "duplicate": self.n["duplicates"] / candidates,
+            "truncated": self.n["truncated"] / candidates,
+            "failed": self.n["failed"] / verdicts,
+            "abstained": self.n["abstained"] / verdicts,
+            "declined": _mean(self.n["declined"], self.n["answerable_candidates"]),
+            "declined_unanswerable": _mean(self.n["declined_unanswerable"], self.n["unanswerable_candidates"]),
+        }
+
+    def mean_scores(self) -> dict[str, float | None]:
+        """Mean weighted score of the best candidate, of a random one (its expectation) and of the reference."""
+        return {
+            "best": _mean(self.best, self.n["scored"]),
+            "random": _mean(self.random, self.n["scored"]),
+            "gold": _mean(self.gold, self.n["gold"]),
+        }
+
+    def win_rates(self) -> dict[str, float]:
+        """Decoding label → share of the set's chosen candidates that were drawn with it."""
+        return {label: count / self.wins.total() for label, count in sorted(self.wins.items())}
+
+
+def _count(
+    n: Counter[str],
+    example: Example,
+    drawn: Sequence[Candidate],
+    verdicts: Verdicts,
+    selections: Sequence[Selection],
+) -> None:
+    """Count a prompt's candidates, verdicts and chosen answers."""
+    texts = {c.text for c in drawn}
+    answers = sum(s.text is not None for s in selections)
+    n["prompts"] += 1
+    n["candidates"] += len(drawn)
+    n["selected"] += answers > 0
+    n["answers"] += answers
+    n["duplicates"] += len(drawn) - len(texts)
+    n["all_equal"] += len(drawn) > 1 and len(texts) == 1
+    n["truncated"] += sum(c.finish_reason == "length" for c in drawn)
+    for status, count in Counter(v.status for c in drawn for v in verdicts.get(c.id, ())).items():
+        n["verdicts"] += count
+        if status in (Status.FAILED, Status.ABSTAINED):
+            n[status] += count
+    if example.objective.is_question:
+        n["answerable_candidates" if example.answerable else "unanswerable_candidates"] += len(drawn)
+        declined = sum(is_declined(example, c.text) for c in drawn)
+        n["declined" if example.answerable else "declined_unanswerable"] += declined
 
 
 def _is_tie(scored: Sequence[Scored]) -> bool:
     """Whether the best score is reached by more than one text."""
-    best = max((item.score for item in scored), default=0.0)
+    best = max(item.score for item in scored)
     return len({item.candidate.text for item in scored if item.score == best}) > 1
 
 
-def _counts(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
-    return {
-        "prompts": len(rows),
-        "candidates": sum(row["candidates"] for row in rows),
-        "verdicts": sum(row["verdicts"] for row in rows),
-        "selected": sum(row["selected"] for row in rows),
-    }
-
-
-def _rates(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    """Shares: ``tie`` and ``all_equal`` of the prompts, ``duplicate`` and ``truncated`` of the candidates.
-
-    ``failed`` and ``abstained`` are shares of the verdicts; ``declined`` of the candidates for questions that their
-    passages answer, ``declined_unanswerable`` for those that they do not; none where there are no such questions.
-    """
-    questions = [row for row in rows if row["question"]]
-    prompts, candidates, verdicts = (
-        max(total, 1) for total in (len(rows), sum(r["candidates"] for r in rows), sum(r["verdicts"] for r in rows))
-    )
-    return {
-        "tie": sum(row["tie"] for row in rows) / prompts,
-        "all_equal": sum(row["all_equal"] for row in rows) / prompts,
-        "duplicate": sum(row["duplicates"] for row in rows) / candidates,
-        "truncated": sum(row["truncated"] for row in rows) / candidates,
-        "failed": sum(row["failed"] for row in rows) / verdicts,
-        "abstained": sum(row["abstained"] for row in rows) / verdicts,
-        "declined": _declined([row for row in questions if row["answerable"]]),
-        "declined_unanswerable": _declined([row for row in questions if not row["answerable"]]),
-    }
-
-
-def _declined(rows: Sequence[dict[str, Any]]) -> float | None:
-    """Share of the candidates of these prompts that decline; none without a candidate."""
-    candidates = sum(row["candidates"] for row in rows)
-    return sum(row["declined"] for row in rows) / candidates if candidates else None
-
-
-def _mean_scores(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    """Weighted score of the best candidate, of a random one (its expectation) and of the reference, over prompts."""
-    decided = [row for row in rows if row["scores"]]
-    return {
-        "best": _mean([max(row["scores"]) for row in decided]),
-        "random": _mean([sum(row["scores"]) / len(row["scores"]) for row in decided]),
-        "gold": _mean([row["gold"] for row in rows if row["gold"] is not None]),
-    }
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
-def _win_rates(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Decoding label → share of the set's selected candidates that were drawn with it."""
-    wins = Counter(row["label"] for row in rows if row["label"] is not None)
-    return {label: count / wins.total() for label, count in sorted(wins.items())}
+def _mean(total: float, count: int) -> float | None:
+    return total / count if count else None

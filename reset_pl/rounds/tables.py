@@ -55,6 +55,10 @@ SCHEMAS: dict[str, pa.Schema] = {
             "instruction": pa.float64(),
             "faithfulness": pa.float64(),
             "reason": pa.string(),
+            "rank": pa.int64(),
+            "rejected_id": pa.string(),
+            "rejected": pa.string(),
+            "rejected_score": pa.float64(),
         }
     ),
 }
@@ -118,7 +122,7 @@ def verdict_from_row(row: dict[str, Any]) -> Verdict:
 
 
 def selected_row(selection: Selection, dataset: str) -> dict[str, Any]:
-    """A row of ``selected``, for an example that has been decided."""
+    """A row of ``selected``, for a chosen answer."""
     return {
         "example_id": selection.example_id,
         "candidate_id": selection.candidate_id,
@@ -129,4 +133,8 @@ def selected_row(selection: Selection, dataset: str) -> dict[str, Any]:
         "instruction": selection.parts.get(Aspect.INSTRUCTION),
         "faithfulness": selection.parts.get(Aspect.FAITHFULNESS),
         "reason": selection.reason,
+        "rank": selection.rank,
+        "rejected_id": selection.rejected_id,
+        "rejected": selection.rejected_text,
+        "rejected_score": selection.rejected_score,
     }

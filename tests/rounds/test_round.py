@@ -16,7 +16,7 @@ from reset_pl.records import NOT_IN_PASSAGES, Candidate, Example
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.rounds.prompts import RoundSettings, draw_prompts, make_chunks
 from reset_pl.rounds.round import Ranks, run_round
-from reset_pl.rounds.selection import WeightedSelector
+from reset_pl.rounds.selectors import WeightedSelector
 from reset_pl.sampling.decoding import DecodingPlan, Draw
 from tests.conftest import ScriptedJudge, ScriptedSampler, make_example
 
@@ -72,7 +72,7 @@ def test_round_selects_the_best_and_counts(tmp_path: Path) -> None:
     manifest = ledger.read_manifest()
     assert manifest is not None
     assert manifest["status"] == "complete"
-    assert manifest["counts"] == {"prompts": 20, "candidates": 60, "verdicts": 60, "selected": 20}
+    assert manifest["counts"] == {"prompts": 20, "candidates": 60, "verdicts": 60, "selected": 20, "answers": 20}
     assert manifest["win_rate"] == {name: {"temperature=0.5": 1.0} for name in POOLS}
     assert manifest["mean_score"] == {"best": 2.0, "random": pytest.approx(2 / 3), "gold": 2.0}
     names = ("tie", "all_equal", "duplicate", "truncated", "failed", "abstained", "declined")
