@@ -17,7 +17,7 @@ from reset_pl.files import committed
 from reset_pl.judging.verdicts import is_declined
 from reset_pl.progress import Progress
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
-from reset_pl.rounds.round import Ranks
+from reset_pl.rounds.ranks import Ranks
 from reset_pl.sampling.decoding import GreedyPlan, Sampler
 
 Row = dict[str, Any]

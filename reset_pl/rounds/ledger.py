@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,34 @@ class Ledger:
         self.parts.mkdir(parents=True, exist_ok=True)
         _write_table(rows, table, self.part_path(table, chunk, judge))
 
+    # ------------------------------------------------------------------ ranks
+
+    def note_failure(self, rank: int, why: str) -> None:
+        """Leave word that a rank has stopped."""
+        self.parts.mkdir(parents=True, exist_ok=True)
+        (self.parts / f"failed-{rank}.txt").write_text(why)
+
+    def failures(self) -> dict[int, str]:
+        """Rank → why it has stopped."""
+        return {int(path.stem.rpartition("-")[2]): path.read_text() for path in self.parts.glob("failed-*.txt")}
+
+    def forget_failures(self) -> None:
+        """Start anew: what stopped an earlier attempt stops this one no more."""
+        for path in self.parts.glob("failed-*.txt"):
+            path.unlink(missing_ok=True)
+
     # ------------------------------------------------------------------ the finished round
 
     def write_table(self, rows: Sequence[Row], table: str) -> None:
         """Write one of the round's four Parquet files."""
         _write_table(rows, table, self.directory / f"{table}.parquet")
+
+    def compact(self, table: str, parts: Iterable[Path]) -> None:
+        """Write one of the four Parquet files from parts, one after another, so that no more than a part is held."""
+        path = self.directory / f"{table}.parquet"
+        with committed(path) as file, pq.ParquetWriter(file, SCHEMAS[table]) as writer:
+            for part in parts:
+                writer.write_table(pq.read_table(part, schema=SCHEMAS[table]))
 
     def read_table(self, table: str) -> list[Row]:
         """The rows of one of the four Parquet files."""

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
 
 from reset_pl.errors import InputError
-from reset_pl.progress import Progress, say
-from reset_pl.records import Candidate, Decoding, Example, Judge
+from reset_pl.judging.remote import RemoteJudge
+from reset_pl.progress import say
+from reset_pl.records import Example, Judge
 from reset_pl.rounds.decision import Decisions
 from reset_pl.rounds.ledger import Ledger
+from reset_pl.rounds.outlook import check_budget, describe, forecast_round
 from reset_pl.rounds.prompts import Chunk, RoundSettings, draw_prompts, make_chunks
-from reset_pl.rounds.selection import REFERENCE, Selector
+from reset_pl.rounds.ranks import Ranks, failures_noted, wait_until
+from reset_pl.rounds.selection import Selector
 from reset_pl.rounds.statistics import undecided
-from reset_pl.rounds.tables import (
-    candidate_from_row,
-    candidate_row,
-    prompt_row,
-    selected_row,
-    verdict_from_row,
-    verdict_row,
-)
+from reset_pl.rounds.tables import candidate_from_row, prompt_row, selected_row, verdict_from_row
+from reset_pl.rounds.work import Worker, check_models
 from reset_pl.sampling.decoding import BoundPlan, DecodingPlan, Sampler
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranks:
-    """This process among those that share a round."""
-
-    rank: int = 0
-    """Number of this process."""
-    world_size: int = 1
-    """Number of processes."""
-    barrier: Callable[[], None] = field(default=lambda: None)
-    """Waits for all of them."""
 
 
 def run_round(
@@ -49,11 +37,13 @@ def run_round(
     sampler: Sampler,
     judges: Sequence[Judge],
     selector: Selector,
+    held_out_judges: Sequence[Judge] = (),
     ranks: Ranks | None = None,
 ) -> Ledger:
     """Carry a round to its end, from wherever its ledger says it stands.
 
-    Each rank samples and judges its chunks; judging runs beside sampling. Then rank 0 selects and compacts.
+    Each rank samples and judges its chunks; judging runs beside sampling. Then rank 0 selects and compacts, once the
+    ledger holds what the others have done.
 
     Args:
         directory: The round's folder.
@@ -63,34 +53,72 @@ def run_round(
         sampler: Draws it; holds the policy already.
         judges: Rate the candidates.
         selector: Chooses one a prompt.
+        held_out_judges: Rate the candidates too; their verdicts are kept, and never reach the selector.
         ranks: This process among several; alone when not given.
 
     Returns:
         The finished ledger.
 
     Raises:
-        InputError: The ledger belongs to other weights, or nothing could be selected.
+        InputError: The ledger belongs to other weights, a budget does not cover the round, a judge cannot go on, or
+            nothing could be selected.
     """
     ranks = ranks or Ranks()
     ledger = Ledger(directory)
     if ledger.complete:
         return ledger
+    started = time.monotonic()
     prompts = draw_prompts(pools, settings)
     chunks = make_chunks(prompts, settings.chunk_size)
-    started = time.monotonic()
+    everyone = _Judges(judges, held_out_judges)
+    bound = plan.bind(round=settings.number, seed=settings.seed)
+    spent = {judge.name: _spent(ledger, judge) for judge in everyone.all}
     if ranks.rank == 0:
-        _begin(ledger, settings, judges, prompts)
+        _begin(ledger, settings, everyone, prompts)
+        _say_what_is_left(ledger, settings, everyone, chunks, bound, spent)
+        ledger.forget_failures()
     ranks.barrier()
-    worker = _Worker(ledger, settings, plan.bind(round=settings.number, seed=settings.seed), sampler, judges)
-    seconds = worker.run([chunk for k, chunk in enumerate(chunks) if k % ranks.world_size == ranks.rank])
-    ranks.barrier()
-    if ranks.rank == 0:
-        _finish(ledger, chunks, judges, selector, seconds, started)
+    with failures_noted(ledger, ranks):
+        for judge in everyone.all:
+            if isinstance(judge, RemoteJudge):
+                judge.share(ranks.world_size, spent[judge.name])
+        worker = Worker(ledger, settings, bound, sampler, everyone.all)
+        worker.run(ranks.own(chunks))
+        if ranks.rank == 0:
+            expected = {path.name for judge in everyone.all for path in _verdict_parts(ledger, chunks, judge)}
+            wait_until(lambda: expected <= {path.name for path in ledger.parts.glob("verdicts-*.parquet")}, ledger)
+            _finish(ledger, chunks, everyone, selector, worker, started)
+    if ranks.rank != 0:
+        wait_until(lambda: ledger.complete, ledger)
     ranks.barrier()
     return ledger
 
 
-def _begin(ledger: Ledger, settings: RoundSettings, judges: Sequence[Judge], prompts: Sequence[Example]) -> None:
+class _Judges:
+    """The judges of a round: those that selection listens to, and those held out."""
+
+    def __init__(self, judges: Sequence[Judge], held_out: Sequence[Judge]) -> None:
+        self.all = [*judges, *held_out]
+        self.held_out = frozenset(judge.name for judge in held_out)
+
+    def entry(self, judge: Judge) -> dict[str, Any]:
+        """What the manifest says of a judge."""
+        return {
+            "name": judge.name,
+            "version": judge.version,
+            "aspect": str(judge.aspect),
+            "held_out": judge.name in self.held_out,
+        }
+
+
+def _verdict_parts(ledger: Ledger, chunks: Sequence[Chunk], judge: Judge) -> list[Path]:
+    return [ledger.part_path("verdicts", chunk.name, judge.name) for chunk in chunks]
+
+
+# ---------------------------------------------------------------------- beginning
+
+
+def _begin(ledger: Ledger, settings: RoundSettings, judges: _Judges, prompts: Sequence[Example]) -> None:
     manifest = ledger.read_manifest()
     if manifest is None:
         ledger.write_manifest(
@@ -99,7 +127,7 @@ def _begin(ledger: Ledger, settings: RoundSettings, judges: Sequence[Judge], pro
                 "status": "running",
                 "policy": settings.policy,
                 "seed": settings.seed,
-                "judges": [{"name": j.name, "version": j.version, "aspect": str(j.aspect)} for j in judges],
+                "judges": [judges.entry(judge) for judge in judges.all],
             }
         )
         ledger.write_table([prompt_row(example) for example in prompts], "prompts")
@@ -110,121 +138,113 @@ def _begin(ledger: Ledger, settings: RoundSettings, judges: Sequence[Judge], pro
         )
 
 
-class _Worker:
-    """One rank's share of a round: sample a chunk, commit it, judge it in the background, commit that."""
-
-    def __init__(
-        self, ledger: Ledger, settings: RoundSettings, plan: BoundPlan, sampler: Sampler, judges: Sequence[Judge]
-    ) -> None:
-        self.ledger, self.settings, self.plan, self.sampler, self.judges = ledger, settings, plan, sampler, judges
-        self.seconds = {"sample": 0.0, "judge": 0.0}
-
-    def run(self, chunks: Sequence[Chunk]) -> dict[str, float]:
-        """Do what the ledger lacks of these chunks; returns the seconds spent sampling and judging."""
-        total = sum(len(chunk.examples) for chunk in chunks)
-        label = f"round {self.settings.number}"
-        with (
-            ThreadPoolExecutor(max_workers=1, thread_name_prefix="judges") as background,
-            Progress(total, f"{label} sampling", "prompts") as sampled,
-            Progress(total, f"{label} judging", "prompts") as judged,
-        ):
-            pending: list[Future[None]] = []
-            for chunk in chunks:
-                candidates = self._sample(chunk)
-                sampled.advance(len(chunk.examples))
-                pending.append(background.submit(self._judge, chunk, candidates, judged))
-                _raise_failures(pending)
-            for future in pending:
-                future.result()
-        return self.seconds
-
-    def _sample(self, chunk: Chunk) -> list[Candidate]:
-        rows = self.ledger.read_part("candidates", chunk.name)
-        if rows is not None:
-            return [candidate_from_row(row) for row in rows]
-        started = time.monotonic()
-        candidates = list(self.sampler.sample(chunk.examples, self.plan))
-        if self.settings.judge_references:
-            candidates += [c for c in map(self._reference, chunk.examples) if c is not None]
-        candidates.sort(key=lambda candidate: candidate.id)
-        dataset = chunk.examples[0].dataset
-        self.ledger.write_part([candidate_row(c, dataset) for c in candidates], "candidates", chunk.name)
-        self.seconds["sample"] += time.monotonic() - started
-        return candidates
-
-    def _reference(self, example: Example) -> Candidate | None:
-        if example.response is None:
-            return None
-        return Candidate(
-            id=f"{self.settings.number}/{example.id}/{REFERENCE}/0",
-            example_id=example.id,
-            round=self.settings.number,
-            procedure=REFERENCE,
-            decoding=Decoding(temperature=0.0, label=REFERENCE),
-            text=example.response,
-            token_ids=(),
-            finish_reason="stop",
-            seed=0,
-        )
-
-    def _judge(self, chunk: Chunk, candidates: Sequence[Candidate], progress: Progress) -> None:
-        examples = {example.id: example for example in chunk.examples}
-        pairs = [(examples[candidate.example_id], candidate) for candidate in candidates]
-        started = time.monotonic()
-        for judge in self.judges:
-            if not self.ledger.part_path("verdicts", chunk.name, judge.name).exists():
-                rows = sorted((verdict_row(v) for v in judge.judge(pairs)), key=lambda row: row["candidate_id"])
-                self.ledger.write_part(rows, "verdicts", chunk.name, judge.name)
-        self.seconds["judge"] += time.monotonic() - started
-        progress.advance(len(chunk.examples))
+def _say_what_is_left(
+    ledger: Ledger,
+    settings: RoundSettings,
+    judges: _Judges,
+    chunks: Sequence[Chunk],
+    plan: BoundPlan,
+    spent: Mapping[str, float],
+) -> None:
+    """The judges' forecast for what the ledger lacks: on the screen, and on a first start in the manifest."""
+    left = {
+        judge.name: [
+            chunk
+            for chunk, part in zip(chunks, _verdict_parts(ledger, chunks, judge), strict=True)
+            if not part.exists()
+        ]
+        for judge in judges.all
+    }
+    forecasts = forecast_round(left, judges.all, plan, references=settings.judge_references)
+    for forecast in forecasts:
+        say(f"round {settings.number}: {describe(forecast)}")
+        judge = next(judge for judge in judges.all if judge.name == forecast.judge)
+        check_budget(forecast, judge, spent[judge.name])
+    manifest = ledger.read_manifest() or {}
+    if "forecast" not in manifest:
+        ledger.write_manifest({**manifest, "forecast": [asdict(forecast) for forecast in forecasts]})
 
 
-def _raise_failures(pending: list[Future[None]]) -> None:
-    """Raise what a finished judgement raised, at once and not after the last chunk."""
-    for future in [f for f in pending if f.done()]:
-        future.result()
-        pending.remove(future)
+def _spent(ledger: Ledger, judge: Judge) -> float:
+    """Dollars that the run's ledgers say were spent on a judge, so that a restart does not begin a budget anew."""
+    if not isinstance(judge, RemoteJudge):
+        return 0.0
+    tables = [*ledger.directory.parent.glob("round-*/verdicts.parquet"), *ledger.parts.glob(f"verdicts-{judge.name}-*")]
+    total = 0.0
+    for path in tables:
+        table = pq.read_table(path, columns=["judge", "cost"])
+        total += sum(c for name, c in zip(*(column.to_pylist() for column in table), strict=True) if name == judge.name)
+    return total
+
+
+# ---------------------------------------------------------------------- the end
 
 
 def _finish(
     ledger: Ledger,
     chunks: Sequence[Chunk],
-    judges: Sequence[Judge],
+    judges: _Judges,
     selector: Selector,
-    seconds: dict[str, float],
+    worker: Worker,
     started: float,
 ) -> None:
-    """Select from the whole ledger, write its four tables, and turn the manifest to complete."""
+    """Select chunk by chunk, write the round's tables, and turn the manifest to complete."""
     selecting = time.monotonic()
-    candidate_rows = [row for chunk in chunks for row in ledger.read_part("candidates", chunk.name) or ()]
-    verdict_rows = [
-        row
-        for chunk in chunks
-        for judge in judges
-        for row in ledger.read_part("verdicts", chunk.name, judge.name) or ()
-    ]
-    examples = {example.id: example for chunk in chunks for example in chunk.examples}
-    decisions = Decisions(selector)
-    selections = decisions.add(
-        list(examples.values()), map(candidate_from_row, candidate_rows), map(verdict_from_row, verdict_rows)
-    )
+    decisions = Decisions(selector, judges.held_out)
+    replies = _Replies()
+    selected = []
+    for chunk in chunks:
+        datasets = {example.id: example.dataset for example in chunk.examples}
+        candidates = ledger.read_part("candidates", chunk.name) or []
+        verdicts = [row for judge in judges.all for row in ledger.read_part("verdicts", chunk.name, judge.name) or ()]
+        replies.add(verdicts)
+        selections = decisions.add(chunk.examples, map(candidate_from_row, candidates), map(verdict_from_row, verdicts))
+        selected += [selected_row(s, datasets[s.example_id]) for s in selections if s.text is not None]
+    for judge in judges.all:
+        check_models(judge, set(replies.models[judge.name]), ledger)
+    ledger.compact("candidates", [ledger.part_path("candidates", chunk.name) for chunk in chunks])
+    ledger.compact("verdicts", [ledger.part_path("verdicts", c.name, j.name) for c in chunks for j in judges.all])
     statistics = decisions.statistics()
-    kept = [selection for selection in selections if selection.text is not None]
-    ledger.write_table(candidate_rows, "candidates")
-    ledger.write_table(verdict_rows, "verdicts")
-    if not kept:
-        raise InputError(f"{ledger.directory}: {_kept_nothing(statistics['left_out'], len(examples))}")
+    if not selected:
+        prompts = sum(len(chunk.examples) for chunk in chunks)
+        raise InputError(f"{ledger.directory}: {_kept_nothing(statistics['left_out'], prompts)}")
+    manifest = ledger.read_manifest() or {}
     warning = undecided(statistics["mean_score_per_dataset"], statistics["rates_per_dataset"])
     if warning:
-        say(f"round {candidate_rows[0]['round']}: {warning}")
-    ledger.write_table([selected_row(s, examples[s.example_id].dataset) for s in kept], "selected")
-    spent = {**seconds, "select": time.monotonic() - selecting}
+        say(f"round {manifest['round']}: {warning}")
+    ledger.write_table(selected, "selected")
+    entries = [{**judges.entry(j), **replies.of(j), "seconds": worker.seconds_of_judges[j.name]} for j in judges.all]
+    spent = {**worker.seconds, "select": time.monotonic() - selecting}
     spent["other"] = max(time.monotonic() - started - max(spent["sample"], spent["judge"]) - spent["select"], 0.0)
-    manifest = ledger.read_manifest() or {}
     ledger.write_manifest(
-        {**manifest, "status": "complete", **statistics, "seconds": {"start": 0.0, **spent, "tune": None}}
+        {
+            **manifest,
+            "status": "complete",
+            "judges": entries,
+            **statistics,
+            "seconds": {"start": 0.0, **spent, "tune": None},
+        }
     )
     shutil.rmtree(ledger.parts, ignore_errors=True)
+
+
+class _Replies:
+    """Which models answered for each judge, how often, and for how much money."""
+
+    def __init__(self) -> None:
+        self.models: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.cost: defaultdict[str, float] = defaultdict(float)
+
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Count some verdicts."""
+        for row in rows:
+            self.cost[row["judge"]] += row["cost"] or 0.0
+            if row.get("model"):
+                self.models[row["judge"]][row["model"]] += 1
+
+    def of(self, judge: Judge) -> dict[str, Any]:
+        """What the manifest says."""
+        return {"models": dict(self.models[judge.name]), "cost": self.cost[judge.name]}
 
 
 def _kept_nothing(left_out: Mapping[str, int], prompts: int) -> str:

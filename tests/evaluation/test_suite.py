@@ -13,7 +13,7 @@ from reset_pl.evaluation.suite import EvaluationSettings, evaluate
 from reset_pl.judging.grounding import SpanCoverageJudge
 from reset_pl.judging.task import ExactMatchJudge
 from reset_pl.records import NOT_IN_PASSAGES, Candidate, Example
-from reset_pl.rounds.round import Ranks
+from reset_pl.rounds.ranks import Ranks
 from tests.conftest import ScriptedJudge, ScriptedSampler, make_example
 
 EXAMPLES = {

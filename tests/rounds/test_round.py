@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from reset_pl.data.curated import CuratedSource
 from reset_pl.errors import InputError
+from reset_pl.judging.forecast import Forecast
 from reset_pl.judging.grounding import SpanCoverageJudge
 from reset_pl.judging.task import ExactMatchJudge
 from reset_pl.records import NOT_IN_PASSAGES, Candidate, Example
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.rounds.prompts import RoundSettings, draw_prompts, make_chunks
-from reset_pl.rounds.round import Ranks, run_round
+from reset_pl.rounds.ranks import Ranks
+from reset_pl.rounds.round import run_round
 from reset_pl.rounds.selectors import WeightedSelector
 from reset_pl.sampling.decoding import DecodingPlan, Draw
 from tests.conftest import ScriptedJudge, ScriptedSampler, make_example
@@ -99,14 +105,15 @@ class KilledError(Exception):
     """Stands for a kill at a chosen moment."""
 
 
-@pytest.mark.parametrize("survive", [0, 1, 2, 5, 7, 11, 12, 13])
+@pytest.mark.parametrize("survive", [0, 1, 2, 5, 7, 11, 12, 13, 14])
 def test_restart_after_a_kill_at_any_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survive: int) -> None:
     expected = tables(run(tmp_path / "whole" / "round-000"))
     samplers, judges = [ScriptedSampler(answer) for _ in "ab"], [ScriptedJudge(is_right) for _ in "ab"]
     directory = tmp_path / "killed" / "round-000"
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "write_part", _dying(Ledger.write_part, survive))
-        patch.setattr(Ledger, "write_table", _dying(Ledger.write_table, max(survive - 10, 1)))
+        patch.setattr(Ledger, "compact", _dying(Ledger.compact, max(survive - 12, 0)))
+        patch.setattr(Ledger, "write_table", _dying(Ledger.write_table, 1))  # the prompts; not the selected
         with pytest.raises(KilledError):
             run(directory, samplers[0], [judges[0]])
     committed = {path.name for path in directory.glob("parts/*.parquet")}
@@ -138,22 +145,56 @@ def _dying(write: Callable[..., None], survive: int) -> Callable[..., None]:
 def test_ranks_share_the_round_and_agree_with_one_process(tmp_path: Path) -> None:
     expected = tables(run(tmp_path / "one" / "round-000"))
     directory = tmp_path / "two" / "round-000"
-    first, second = ScriptedSampler(answer), ScriptedSampler(answer)
-    barriers: list[int] = []
-
-    def barrier() -> None:
-        barriers.append(len(barriers))
-        if len(barriers) == 1:  # the round has begun: the other rank does its share meanwhile
-            run(directory, second, ranks=Ranks(rank=1, world_size=2))
-
-    run(directory, first, ranks=Ranks(rank=0, world_size=2, barrier=barrier))
-    assert len(barriers) == 3
+    samplers = [ScriptedSampler(answer) for _ in "ab"]
+    errors = run_ranks(directory, samplers, [[ScriptedJudge(is_right)] for _ in "ab"])
+    assert errors == [None, None]
     assert tables(Ledger(directory)) == expected
-    assert sorted(first.drawn + second.drawn) == sorted(
+    assert sorted(samplers[0].drawn + samplers[1].drawn) == sorted(
         row["candidate_id"] for row in expected["candidates"] if row["procedure"] != "reference"
     )
-    assert first.drawn
-    assert second.drawn
+    assert all(sampler.drawn for sampler in samplers)
+
+
+def test_rank_that_fails_stops_the_others_and_the_round_goes_on_later(tmp_path: Path) -> None:
+    def unpaid(example: Example, candidate: Candidate) -> float:
+        raise InputError("the key is wrong")
+
+    directory = tmp_path / "round-000"
+    errors = run_ranks(
+        directory, [ScriptedSampler(answer) for _ in "ab"], [[ScriptedJudge(is_right)], [ScriptedJudge(unpaid)]]
+    )
+    assert "rank 1 has stopped, and this rank with it: InputError: the key is wrong" in str(errors[0])
+    assert str(errors[1]) == "the key is wrong"
+    assert tables(run(directory)) == tables(run(tmp_path / "one" / "round-000"))
+
+
+def test_rank_without_work_waits_for_the_others(tmp_path: Path) -> None:
+    samplers = [ScriptedSampler(answer) for _ in range(3)]
+    errors = run_ranks(
+        tmp_path / "round-000", samplers, [[ScriptedJudge(is_right)] for _ in range(3)], chunk_size=10
+    )  # two chunks for three ranks
+    assert errors == [None, None, None]
+    assert samplers[2].drawn == []
+
+
+def run_ranks(directory: Path, samplers: list[Any], judges: list[Any], **changes: Any) -> list[BaseException | None]:
+    """The round with a thread a rank; returns what each rank raised."""
+    errors: list[BaseException | None] = [None] * len(samplers)
+    barrier = threading.Barrier(len(samplers))
+
+    def one(rank: int) -> None:
+        ranks = Ranks(rank=rank, world_size=len(samplers), barrier=lambda: barrier.wait(10) and None)
+        try:
+            run(directory, samplers[rank], judges[rank], ranks, **changes)
+        except Exception as error:
+            errors[rank] = error
+
+    threads = [threading.Thread(target=one, args=(rank,)) for rank in range(len(samplers))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return errors
 
 
 def test_prompts_do_not_depend_on_order_and_differ_between_rounds() -> None:
@@ -316,3 +357,121 @@ def test_honest_declines_are_chosen_and_dodges_never(tmp_path: Path) -> None:
     assert manifest["rates"]["abstained"] == pytest.approx(60 / 180)  # exact match, on the two sets with answers
     curated = {example.id: example for example in CuratedSource(str(tmp_path / "round-000")).load()}
     assert (curated["open/0"].response, curated["open/0"].answerable) == (NOT_IN_PASSAGES, False)
+
+
+def test_held_out_judge_is_kept_and_never_selects(tmp_path: Path) -> None:
+    contrary = ScriptedJudge(lambda e, c: 1 - is_right(e, c), name="contrary")
+    ledger = run_round(
+        tmp_path / "round-000",
+        settings(),
+        pools=POOLS,
+        plan=PLAN,
+        sampler=ScriptedSampler(answer),
+        judges=[ScriptedJudge(is_right)],
+        held_out_judges=[contrary],
+        selector=WeightedSelector(),
+    )
+    assert ledger.read_table("selected") == run(tmp_path / "without").read_table("selected")
+    by_judge = Counter(row["judge"] for row in ledger.read_table("verdicts"))
+    assert by_judge == {"scripted": 80, "contrary": 80}
+    manifest = ledger.read_manifest()
+    assert manifest is not None
+    assert {entry["name"]: entry["held_out"] for entry in manifest["judges"]} == {"scripted": False, "contrary": True}
+
+
+class PaidJudge(ScriptedJudge):
+    """Asks models by turns, for a cent each; two threads may call it."""
+
+    chunks_at_once = 2
+    allow_model_change = False
+
+    def __init__(self, models: Sequence[str], budget: float | None = None) -> None:
+        super().__init__(is_right, name="paid")
+        self.models, self.budget = models, budget
+        self.shares: list[tuple[int, float]] = []
+
+    def share(self, world_size: int, spent: float = 0.0) -> None:
+        self.shares.append((world_size, spent))
+
+    def note(self) -> str:
+        return f"{len(self.judged)} requests"
+
+    def forecast(self, pairs: Any, times: int = 1) -> Forecast:
+        calls = times * len(list(pairs))
+        return Forecast(judge=self.name, calls=calls, unit="requests", dollars=calls / 100)
+
+    def judge(self, pairs: Any) -> Any:
+        for verdict in super().judge(pairs):
+            model = self.models[len(self.judged) % len(self.models)]
+            yield replace(verdict, cost=0.01, model=model)
+
+
+def test_cost_and_models_stand_in_the_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    judge = PaidJudge(["big-1"], budget=0.80)
+    manifest = run(tmp_path / "round-000", judges=[judge]).read_manifest()
+    assert manifest is not None
+    (entry,) = manifest["judges"]
+    assert (entry["models"], entry["cost"]) == ({"big-1": 80}, pytest.approx(0.80))
+    assert judge.shares == [(1, 0.0)]
+    (forecast,) = manifest["forecast"]
+    assert (forecast["calls"], forecast["dollars"]) == (80, 0.8)  # 20 prompts × (3 draws + the reference)
+    said = capsys.readouterr().err
+    assert "paid: at most 80 requests, $0.80" in said
+    assert "paid: 80 requests" in said
+
+
+def test_budget_that_does_not_cover_the_round_is_refused_before_the_first_call(tmp_path: Path) -> None:
+    judge, sampler = PaidJudge(["big-1"], budget=0.79), ScriptedSampler(answer)
+    with pytest.raises(InputError, match=r"covers the round, \$0.80 at most \(80 requests\), but it is \$0.79"):
+        run(tmp_path / "round-000", sampler, [judge])
+    assert (judge.judged, sampler.drawn) == ([], [])
+
+
+def test_money_spent_before_a_restart_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path / "round-000", judges=[PaidJudge(["big-1"])])
+    directory = tmp_path / "round-001"
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "write_part", _dying(Ledger.write_part, 9))
+        with pytest.raises(KilledError):
+            run(directory, judges=[PaidJudge(["big-1"])], number=1)
+    parts = sum(len(pq.read_table(path)) for path in directory.glob("parts/verdicts-paid-*.parquet"))
+    assert parts > 0
+    judge = PaidJudge(["big-1"], budget=1.60)
+    run(directory, judges=[judge], number=1)
+    assert judge.shares == [(1, pytest.approx(0.80 + parts / 100))]
+    assert len(judge.judged) == 80 - parts
+
+
+def test_two_models_behind_a_judge_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="one model behind judge paid in a round, but big-1 and big-2 answered"):
+        run(tmp_path / "round-000", judges=[PaidJudge(["big-1", "big-2"])])
+    allowed = PaidJudge(["big-1", "big-2"])
+    allowed.allow_model_change = True
+    manifest = run(tmp_path / "allowed", judges=[allowed]).read_manifest()
+    assert manifest is not None
+    assert set(manifest["judges"][0]["models"]) == {"big-1", "big-2"}
+
+
+def test_model_that_changed_since_the_last_attempt_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "compact", _dying(Ledger.compact, 0))
+        with pytest.raises(KilledError):
+            run(tmp_path / "round-000", judges=[PaidJudge(["big-1"])])
+    next((tmp_path / "round-000" / "parts").glob("verdicts-paid-qa-0002.parquet")).unlink()
+    with pytest.raises(InputError, match="big-1 and big-2 answered"):
+        run(tmp_path / "round-000", judges=[PaidJudge(["big-2"])])
+
+
+def test_slow_judge_keeps_neither_sampling_nor_the_other_judges_waiting(tmp_path: Path) -> None:
+    """The slow judge waits until everything else is done: a round that took turns would never end."""
+    done = threading.Event()
+    quick = ScriptedJudge(lambda e, c: float(len(quick.judged) == 80 and done.set() is None), name="quick")
+
+    def wait(example: Example, candidate: Candidate) -> float:
+        assert done.wait(10)
+        return 0.5
+
+    manifest = run(tmp_path / "round-000", judges=[ScriptedJudge(wait, name="slow"), quick]).read_manifest()
+    assert manifest is not None
+    assert manifest["counts"]["verdicts"] == 120  # references are not counted
+    assert {entry["name"] for entry in manifest["judges"]} == {"slow", "quick"}

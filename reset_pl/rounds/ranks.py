@@ -1,0 +1,63 @@
+"""The processes that share a round: who does what, and how they wait without a collective.
+
+A process group gives up on a rank that is late by half an hour, and judging can take longer. So ranks that are done
+watch the ledger, and meet in a collective only when the round is over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from reset_pl.errors import InputError
+from reset_pl.rounds.ledger import Ledger
+
+_T = TypeVar("_T")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """This process among those that share a round."""
+
+    rank: int = 0
+    """Number of this process."""
+    world_size: int = 1
+    """Number of processes."""
+    barrier: Callable[[], None] = field(default=lambda: None)
+    """Waits for all of them; used only where none can be late."""
+
+    def own(self, items: Sequence[_T]) -> Sequence[_T]:
+        """This process's share."""
+        return items[self.rank :: self.world_size]
+
+
+@contextmanager
+def failures_noted(ledger: Ledger, ranks: Ranks) -> Iterator[None]:
+    """What stops this rank is written where the others look while they wait."""
+    try:
+        yield
+    except BaseException as error:
+        if ranks.world_size > 1:
+            ledger.note_failure(ranks.rank, f"{type(error).__name__}: {error}")
+        raise
+
+
+def wait_until(done: Callable[[], bool], ledger: Ledger) -> None:
+    """Look again and again, less and less often, until the others have done it.
+
+    A rank that is killed leaves no note: then the launcher (Lightning, torchrun, ``srun --kill-on-bad-exit``) ends the
+    rest.
+
+    Raises:
+        InputError: Another rank has stopped.
+    """
+    pause = _FIRST_PAUSE
+    while not done():
+        for rank, why in ledger.failures().items():
+            raise InputError(f"rank {rank} has stopped, and this rank with it: {why}")
+        time.sleep(pause)
+        pause = min(1.5 * pause, _LONGEST_PAUSE)
