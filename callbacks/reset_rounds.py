@@ -77,10 +77,11 @@ class ResetRounds(L.Callback):
         rounds: Number of rounds (the paper ran one and calls the method iterative).
         prompts_per_dataset: Prompts drawn from each training set (the paper: 2,000; RESET-S: 500).
         plan: What is drawn for each prompt.
-        selector: Chooses one candidate a prompt.
+        selector: Chooses what is kept of a prompt's candidates.
         chunk_size: Prompts sampled, judged and committed together.
         accumulate: Whether later rounds tune on all curated examples so far, or on the newest only.
         judge_references: Whether the training responses are judged too, for comparison in the report.
+        held_out_judges: Rate the candidates too, for comparison; selection never sees their verdicts.
         seed: Of prompts, axes and candidates; the run's ``seed_everything`` when not given.
     """
 
@@ -95,13 +96,16 @@ class ResetRounds(L.Callback):
         chunk_size: int = 32,
         accumulate: bool = True,
         judge_references: bool = True,
+        held_out_judges: list[Judge] | None = None,
         seed: int | None = None,
     ) -> None:
         if not judges:
             raise InputError("expected at least one judge in ResetRounds.judges, but got none")
-        names = [judge.name for judge in judges]
+        names = [judge.name for judge in [*judges, *(held_out_judges or [])]]
         if len(set(names)) != len(names):
-            raise InputError(f"expected judges with different names in ResetRounds.judges, but got {names}")
+            raise InputError(
+                f"expected judges with different names in ResetRounds.judges and held_out_judges, but got {names}"
+            )
         for name, value in (
             ("rounds", rounds),
             ("prompts_per_dataset", prompts_per_dataset),
@@ -111,6 +115,7 @@ class ResetRounds(L.Callback):
                 raise InputError(f"expected ResetRounds.{name} of at least 1, but got {value}")
         self.sampler = sampler
         self.judges = judges
+        self.held_out_judges = held_out_judges or []
         self.rounds = rounds
         self.prompts_per_dataset = prompts_per_dataset
         self.plan = plan or DecodingPlan()
@@ -201,6 +206,7 @@ class ResetRounds(L.Callback):
                 plan=self.plan,
                 sampler=self.sampler,
                 judges=self.judges,
+                held_out_judges=self.held_out_judges,
                 selector=self.selector,
                 ranks=ranks_of(trainer),
             )

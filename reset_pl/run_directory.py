@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,13 @@ _TRAINER_METHOD = (
 )
 """What of the trainer's settings is method; the rest (devices, logging, bars) may change between restarts."""
 
-_FREE = ("data.num_workers",)
-"""Settings of the data that change nothing but speed."""
+_FREE = re.compile(
+    r"data\.num_workers"
+    r"|trainer\.callbacks\.\d+\.init_args\.(held_out_)?judges\.\d+\.init_args\."
+    r"(base_url|api_key_env|concurrency|requests_per_minute|tokens_per_minute|deadline|budget|cache_dir"
+    r"|dollars_per_million_\w+|allow_model_change)"
+)
+"""Settings that change no result: speed, and where, how fast and for how much an endpoint is asked."""
 
 _RESULTS = ("checkpoints", "rounds", "evaluation", "policy")
 """What a run writes; only then do its settings bind those who come back."""
@@ -66,7 +72,7 @@ def _method_settings(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     trainer = {key: value for key, value in config.get("trainer", {}).items() if key in _TRAINER_METHOD}
     kept = {key: config.get(key) for key in ("seed_everything", "model", "data")}
     for key, value in _flatten({**kept, "trainer": trainer}, ""):
-        if key not in _FREE:
+        if not _FREE.fullmatch(key):
             yield key, value
 
 

@@ -50,6 +50,22 @@ def test_devices_and_workers_may_change(run_dir: Path) -> None:
     check_settings(run_dir, changed(trainer={"devices": 4}, data={"num_workers": 8}))
 
 
+def test_limits_and_budget_of_a_judge_may_change_and_its_model_may_not(run_dir: Path) -> None:
+    def with_judge(**settings: object) -> str:
+        judge = {
+            "class_path": "LLMJudge",
+            "init_args": {"model": "big", "budget": 5.0, "base_url": "http://a", **settings},
+        }
+        return changed(
+            trainer={"callbacks": [{"class_path": "a", "init_args": {"judges": ["SpanCoverageJudge", judge]}}]}
+        )
+
+    (run_dir / "config.yaml").write_text(with_judge())
+    check_settings(run_dir, with_judge(budget=20.0, base_url="http://b", requests_per_minute=500))
+    with pytest.raises(InputError, match=r"judges.1.init_args.model: 'big' \(that run\) → 'small' \(now\)"):
+        check_settings(run_dir, with_judge(model="small"))
+
+
 @pytest.mark.parametrize(
     ("now", "shown"),
     [

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from itertools import islice
 
 from reset_pl.errors import InputError
+from reset_pl.judging.forecast import Forecast
 from reset_pl.judging.verdicts import declined, failed, is_declined, judge_each, scored
 from reset_pl.metrics.coverage import span_coverage
-from reset_pl.metrics.summac import Dtype, Granularity, SummacZS
+from reset_pl.metrics.summac import MAX_DOCUMENT_CHUNKS, Dtype, Granularity, SummacZS, split_chunks
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Verdict
 
 __all__ = ["SpanCoverageJudge", "SummacJudge", "grounding_document"]
@@ -111,6 +112,17 @@ class SummacJudge(Judge):
                 else:
                     claims.append((example, candidate))
             yield from self._rate_group(claims)
+
+    def forecast(self, pairs: Iterable[tuple[Example, Candidate]], times: int = 1) -> Forecast:
+        """The sentence pairs (or pairs of other chunks) that would be classified if no two were equal."""
+        calls = sum(self._count(example, candidate) for example, candidate in pairs)
+        return Forecast(judge=self.name, calls=times * calls, unit="sentence pairs")
+
+    def _count(self, example: Example, candidate: Candidate) -> int:
+        if example.objective not in self.objectives or not any(passage.strip() for passage in example.passages):
+            return 0
+        document = split_chunks(grounding_document(example), self.summac.document_granularity)[:MAX_DOCUMENT_CHUNKS]
+        return len(document) * len(split_chunks(candidate.text, self.summac.answer_granularity))
 
     def _rate_group(self, group: list[tuple[Example, Candidate]]) -> list[Verdict]:
         try:

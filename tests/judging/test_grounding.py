@@ -150,3 +150,17 @@ def test_the_scorer_gets_the_settings() -> None:
 def test_group_size_must_be_positive() -> None:
     with pytest.raises(InputError, match="group_size"):
         SummacJudge("a", group_size=0)
+
+
+@pytest.mark.parametrize(("granularity", "calls"), [("sentence", 3 * 2), ("document", 1 * 2)])
+def test_forecast_counts_the_pairs_that_are_classified(make_pair: Make, granularity: str, calls: int) -> None:
+    judge = SummacJudge("some/nli", document_granularity=granularity)  # type: ignore[arg-type]
+    passages = ("The mill stood there. It burnt down.",)
+    answer = "A mill burnt down. Nobody was hurt."
+    pair = make_pair(Objective.ABSTRACTIVE_QA, answer, passages=passages, question="What burnt down?")
+    others = [
+        make_pair(Objective.EXTRACTIVE_QA, answer, passages=passages),
+        make_pair(Objective.SUMMARIZATION, answer, passages=()),
+    ]
+    forecast = judge.forecast([pair, *others], times=14)
+    assert (forecast.calls, forecast.unit, forecast.dollars) == (14 * calls, "sentence pairs", 0.0)
