@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from reset_pl.records import stable_hash
 
-__all__ = ["Interval", "bootstrap_interval", "macro_interval", "macro_paired_interval", "paired_interval"]
+__all__ = [
+    "Interval",
+    "bootstrap_interval",
+    "macro_interval",
+    "macro_paired_interval",
+    "macro_unpaired_interval",
+    "paired_interval",
+]
 
 Values: TypeAlias = Sequence[float] | NDArray[np.floating]
 
@@ -133,15 +140,54 @@ def macro_paired_interval(
     Raises:
         ValueError: the two sides differ in their data sets or in a data set's length.
     """
-    if before_by_dataset.keys() != after_by_dataset.keys():
-        raise ValueError(
-            f"Expected the same data sets on both sides, but got {sorted(before_by_dataset)} "
-            f"and {sorted(after_by_dataset)}"
-        )
+    _require_same_sets(before_by_dataset, after_by_dataset)
     differences = {
         name: _difference(name, before, after_by_dataset[name]) for name, before in before_by_dataset.items()
     }
     return macro_interval(differences, seed=seed, resamples=resamples, level=level)
+
+
+def macro_unpaired_interval(
+    before_by_dataset: Mapping[str, Values],
+    after_by_dataset: Mapping[str, Values],
+    *,
+    seed: int,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> Interval:
+    """Interval of the macro-averaged difference ``after - before`` of different examples: each side is resampled.
+
+    Args:
+        before_by_dataset: data set → one score an example.
+        after_by_dataset: the same data sets, with examples of their own.
+        seed: equal seeds and values give equal intervals.
+        resamples: number of bootstrap resamples.
+        level: share of the resampled differences inside the interval, in (0, 1).
+
+    Raises:
+        ValueError: the two sides differ in their data sets, or a set is empty or holds a value that is not finite.
+
+    >>> macro_unpaired_interval({"qa": [0.5]}, {"qa": [0.75, 0.75]}, seed=0)
+    Interval(mean=0.25, low=0.25, high=0.25, n=3)
+    """
+    _require_same_sets(before_by_dataset, after_by_dataset)
+    differences, centres, n = [], [], 0
+    for name in sorted(before_by_dataset):
+        before, after = _checked(name, before_by_dataset[name]), _checked(name, after_by_dataset[name])
+        resampled = [
+            _resampled_means(values, stable_hash(seed, name, side), resamples)
+            for side, values in (("before", before), ("after", after))
+        ]
+        differences.append(resampled[1] - resampled[0])
+        centres.append(after.mean() - before.mean())
+        n += len(before) + len(after)
+    low, high = np.quantile(np.mean(differences, 0), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean=float(np.mean(centres)), low=float(low), high=float(high), n=n)
+
+
+def _require_same_sets(before: Mapping[str, Values], after: Mapping[str, Values]) -> None:
+    if before.keys() != after.keys() or not before:
+        raise ValueError(f"Expected the same data sets on both sides, but got {sorted(before)} and {sorted(after)}")
 
 
 def _difference(name: str, before: Values, after: Values) -> NDArray[np.float64]:
