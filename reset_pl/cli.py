@@ -26,7 +26,7 @@ from reset_pl.mini.oracle import OracleJudge
 from reset_pl.mini.sources import MiniSource
 from reset_pl.progress import say
 from reset_pl.provenance import environment
-from reset_pl.rounds.selectors import RandomSelector, ReferenceSelector, WeightedSelector
+from reset_pl.rounds.selectors import SELECTORS
 from reset_pl.run_directory import check_settings, has_results, newest_checkpoint
 from reset_pl.sampling.decoding import DecodingPlan
 from reset_pl.sampling.hf import HFSampler
@@ -39,7 +39,8 @@ SHORT_NAMES = (
     *(SFT, MTL, ContinuedTuning),
     *(JsonlSource, ParquetSource, CuratedSource, MiniSource, PreparedSource),
     *PUBLISHED_SETS,
-    *(HFSampler, DecodingPlan, WeightedSelector, RandomSelector, ReferenceSelector),
+    *(HFSampler, DecodingPlan),
+    *SELECTORS,
     *(VerifiableInstructionJudge, SpanCoverageJudge, SummacJudge, ExactMatchJudge, RougeJudge, OracleJudge),
 )
 """Classes that YAML may name without their module: a class has a short name once it has been imported."""

@@ -32,8 +32,11 @@ def example_from_json(line: str) -> Example:
 class CuratedSource(Source):
     """The prompts of a finished round with the chosen answers as responses.
 
+    Where a selector chose several answers of a prompt, each is an example; all but the best have ids of their own,
+    ``<id>#<rank>``.
+
     Args:
-        round_dir: The round's folder, ``<run>/rounds/round-NNN``; another run's will do.
+        round_dir: The round's folder, ``<run>/rounds/round-NNN``, another run's too; or what ``select`` wrote.
     """
 
     def __init__(self, round_dir: str) -> None:
@@ -52,4 +55,10 @@ class CuratedSource(Source):
                 raise InputError(f"expected a finished round in {self.round_dir}, but {path.name} is missing there")
         prompts, selected = (pq.read_table(path).to_pylist() for path in paths)
         examples = {row["example_id"]: example_from_json(row["example"]) for row in prompts}
-        return [replace(examples[row["example_id"]], response=row["text"]) for row in selected]
+        return [_curated(examples[row["example_id"]], row) for row in selected]
+
+
+def _curated(example: Example, row: dict[str, Any]) -> Example:
+    """The prompt with a chosen answer, under an id of its own where it is not the prompt's first."""
+    rank = row.get("rank") or 0  # rounds from before there were several have no such column
+    return replace(example, id=f"{example.id}#{rank}" if rank else example.id, response=row["text"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reset_pl.records import Aspect, Status
@@ -77,12 +78,19 @@ class _Totals:
         return sum(self.weights.get(aspect, 0.0) * score for aspect, score in parts.items()) if parts else None
 
 
-def choices_of(round_dir: Path, weights: Mapping[str, float] | None = None, *, per_dataset: int = 3) -> list[Choice]:
+def choices_of(
+    round_dir: Path,
+    weights: Mapping[str, float] | None = None,
+    *,
+    held_out: Collection[str] = (),
+    per_dataset: int = 3,
+) -> list[Choice]:
     """Selections worth reading.
 
     Args:
         round_dir: ``rounds/round-NNN``.
         weights: aspect → weight in the selection's score; the paper's when absent.
+        held_out: judges that took no part in the selection.
         per_dataset: number of prompts of each data set.
 
     Returns:
@@ -92,11 +100,14 @@ def choices_of(round_dir: Path, weights: Mapping[str, float] | None = None, *, p
     selected = _read(round_dir / "selected.parquet", ["example_id", "candidate_id", "dataset", "reason"])
     if candidates is None or selected is None:
         return []
-    verdicts = round_dir / "verdicts.parquet"
+    verdicts = _read(round_dir / "verdicts.parquet", ["candidate_id", "judge", "aspect", "status", "score"])
+    if verdicts is not None:
+        verdicts = verdicts.filter(~pc.field("judge").isin(pa.array(list(held_out), pa.string())))
     totals = _Totals(parts=_scores(verdicts), declined=_declined(verdicts), weights=weights or _WEIGHTS)
     spreads = _spreads(candidates, totals)
     by_dataset: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in selected.to_pylist():
+    first = {row["example_id"]: row for row in reversed(selected.to_pylist())}  # of several answers the best
+    for row in reversed(first.values()):
         if row["candidate_id"] is not None:
             by_dataset[row["dataset"]].append(row)
     chosen = [
@@ -155,22 +166,22 @@ def _rival(entry: Mapping[str, Any], totals: _Totals) -> Rival:
     )  # fmt: skip
 
 
-def _scores(path: Path) -> dict[str, dict[str, float]]:
+def _scores(verdicts: pa.Table | None) -> dict[str, dict[str, float]]:
     """Candidate id → aspect → mean score over the judges that scored it."""
-    verdicts = _read(path, ["candidate_id", "aspect", "score"], ("status", "=", str(Status.SCORED)))
     parts: dict[str, dict[str, float]] = defaultdict(dict)
     if verdicts is not None:
-        means = verdicts.group_by(["candidate_id", "aspect"]).aggregate([("score", "mean")])
-        for row in means.to_pylist():
+        scored = verdicts.filter(pc.field("status") == str(Status.SCORED))
+        for row in scored.group_by(["candidate_id", "aspect"]).aggregate([("score", "mean")]).to_pylist():
             if row["score_mean"] is not None:
                 parts[row["candidate_id"]][row["aspect"]] = row["score_mean"]
     return dict(parts)
 
 
-def _declined(path: Path) -> frozenset[str]:
+def _declined(verdicts: pa.Table | None) -> frozenset[str]:
     """Ids of the candidates on which a judge's word is that they decline."""
-    verdicts = _read(path, ["candidate_id"], ("status", "=", str(Status.DECLINED)))
-    return frozenset(verdicts.column("candidate_id").to_pylist() if verdicts is not None else ())
+    if verdicts is None:
+        return frozenset()
+    return frozenset(verdicts.filter(pc.field("status") == str(Status.DECLINED)).column("candidate_id").to_pylist())
 
 
 def _spreads(candidates: pa.Table, totals: _Totals) -> dict[str, float]:

@@ -162,7 +162,7 @@ def _examples(entry: Round | None) -> list[tuple[str, list[Choice]]]:
     if entry is None:
         return []
     weights = {aspect: weight for aspect, weight in entry.numbers("weights").items() if weight is not None}
-    choices = choices_of(entry.path, weights or None)
+    choices = choices_of(entry.path, weights or None, held_out=entry.held_out)
     return [(name, list(members)) for name, members in groupby(choices, lambda choice: choice.dataset)]
 
 

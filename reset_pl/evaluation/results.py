@@ -16,7 +16,7 @@ from typing import Any
 
 from reset_pl.errors import InputError
 from reset_pl.evaluation.intervals import Interval
-from reset_pl.records import Objective
+from reset_pl.records import Aspect, Objective
 
 __all__ = ["DatasetScores", "Round", "Run", "Stage", "read_run", "read_stages"]
 
@@ -62,12 +62,20 @@ class Stage:
     macro: dict[str, Interval]
     """Macro average → mean with interval; one that does not apply is absent."""
 
+    rolled_back: bool = False
+    """Whether the gate gave these weights up (``callbacks.RoundGate``)."""
+
     @property
     def held_out(self) -> list[str]:
         """Judges of faithfulness that took no part in selection; each has averages of its own."""
-        splits = (key.removesuffix("_unseen") for key in self.macro if key.endswith("_unseen"))
-        names = (key.removeprefix("faithfulness_") for key in splits if key.startswith("faithfulness_"))
-        return [name for name in names if name != "raw"]
+        return self.held_out_judges(Aspect.FAITHFULNESS)
+
+    def held_out_judges(self, aspect: Aspect) -> list[str]:
+        """Judges of an aspect that took no part in selection."""
+        known = {"raw", "seen", "unseen", "extractive", "abstractive"}
+        splits = tuple(f"_{split}" for split in ("seen", "unseen", "extractive", "abstractive"))
+        names = (key.removeprefix(f"{aspect}_") for key in self.macro if key.startswith(f"{aspect}_"))
+        return [name for name in names if name not in known and not name.endswith(splits)]
 
     @property
     def has_declines(self) -> bool:
@@ -83,7 +91,8 @@ class Stage:
         'round 1'
         """
         match = _ROUND.fullmatch(self.name)
-        return f"round {int(match[1])}" if match else self.name.upper() if self.name == "mtl" else self.name
+        label = f"round {int(match[1])}" if match else self.name.upper() if self.name == "mtl" else self.name
+        return f"{label} (rolled back)" if self.rolled_back else label
 
     @property
     def order(self) -> tuple[int, int, str]:
@@ -95,7 +104,7 @@ class Stage:
         return (3, self.step or 0, self.name) if place is None else (place, 0, "")
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Stage:
+    def from_json(cls, content: Mapping[str, Any], *, rolled_back: bool = False) -> Stage:
         """The stage in one JSON file."""
         return cls(
             name=content["stage"],
@@ -104,6 +113,7 @@ class Stage:
             commit=content.get("commit"),
             datasets={name: _dataset(name, entry) for name, entry in (content.get("datasets") or {}).items()},
             macro=_intervals(content.get("macro") or {}, n=0),
+            rolled_back=rolled_back,
         )
 
 
@@ -139,6 +149,12 @@ class Round:
         return rates.get("declined_unanswerable") is not None or bool(rates.get("declined"))
 
     @property
+    def held_out(self) -> frozenset[str]:
+        """Names of the judges that took no part in the selection."""
+        entries = self.manifest.get("judges") or []
+        return frozenset(str(e["name"]) for e in entries if isinstance(e, Mapping) and e.get("held_out"))
+
+    @property
     def judges(self) -> list[str]:
         """Each judge in words: name, version, aspect."""
         entries = self.manifest.get("judges") or []
@@ -146,6 +162,7 @@ class Round:
             return [f"{name} {version}" for name, version in entries.items()]
         return [
             " ".join(str(entry[key]) for key in ("name", "version", "aspect") if entry.get(key))
+            + (" (held out)" if entry.get("held_out") else "")
             if isinstance(entry, Mapping)
             else str(entry)
             for entry in entries
@@ -200,12 +217,19 @@ def read_run(run_dir: Path) -> Run:
 def read_stages(run_dir: Path, notes: list[str] | None = None) -> tuple[Stage, ...]:
     """The evaluated stages of a run, in order; ``notes`` collects what cannot be read."""
     notes = [] if notes is None else notes
+    given_up = {stage_name for stage_name, gate in _gates(Path(run_dir)).items() if gate.get("rolled_back")}
     stages = []
     for path in sorted(Path(run_dir).glob("evaluation/*.json")):
         content = _read_object(path, notes)
         if content is not None:
-            stages.append(Stage.from_json({"stage": path.stem, **content}))
+            stages.append(Stage.from_json({"stage": path.stem, **content}, rolled_back=path.stem in given_up))
     return tuple(sorted(stages, key=lambda stage: stage.order))
+
+
+def _gates(run_dir: Path) -> dict[str, Mapping[str, Any]]:
+    """Stage → the gate's word on it, of the rounds that have one; manifests that cannot be read are noted elsewhere."""
+    manifests = {path.parent.name: _read_object(path, []) or {} for path in run_dir.glob("rounds/*/manifest.json")}
+    return {name: gate for name, manifest in manifests.items() if isinstance(gate := manifest.get("gate"), Mapping)}
 
 
 def _read_rounds(run_dir: Path, notes: list[str]) -> tuple[Round, ...]:

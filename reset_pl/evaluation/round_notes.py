@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from reset_pl.evaluation import numbers
 from reset_pl.evaluation.results import Round
 from reset_pl.records import Aspect
 from reset_pl.rounds.statistics import undecided
 
-__all__ = ["reason_of", "scale_of", "warning_of"]
+__all__ = ["gate_of", "reason_of", "scale_of", "warning_of"]
 
 _REASONS = {
     "all_declined": "answerable, but all candidates declined",
     "none_declined": "unanswerable, but no candidate said so",
+    "one_text": "only one text, so none to reject",
+    "gap_too_small": "best and worst too close",
 }
 
 
@@ -37,6 +43,25 @@ def scale_of(entry: Round) -> str:
         f"of {task + faithfulness:g} = {task:g} task + {faithfulness:g} faithfulness, on instructions "
         f"of {task + instruction:g} = {task:g} task + {instruction:g} instruction"
     )
+
+
+def gate_of(entry: Round) -> str:
+    """What the held-out judges and sets said of the round; empty without a gate."""
+    gate = entry.manifest.get("gate")
+    if not isinstance(gate, Mapping):
+        return ""
+    gains = {**(gate.get("selection") or {}), **(gate.get("held_out") or {})}
+    listed = ", ".join(f"{key} {numbers.signed(value)}" for key, value in gains.items())
+    before = f"against {gate.get('before')}: {listed}"
+    if gate.get("rolled_back"):
+        return f"rolled back, the gain is not confirmed by {_listed(gate)} ({before})"
+    if gate.get("confirmed") is False:
+        return f"the gain is not confirmed by {_listed(gate)} ({before})"
+    return f"confirmed ({before})" if gate.get("confirmed") else f"nothing to confirm ({before})"
+
+
+def _listed(gate: Mapping[str, Any]) -> str:
+    return " and ".join(gate.get("unconfirmed") or ())
 
 
 def warning_of(entry: Round) -> str:

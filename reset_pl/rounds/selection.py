@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reset_pl.judging.verdicts import is_declined
-from reset_pl.records import Aspect, Candidate, Example, Selection, Status, Verdict
+from reset_pl.records import Candidate, Example, Selection, Status, Verdict
 
 REFERENCE = "reference"
 """Procedure of an example's own response, judged beside the candidates for comparison and never selected."""
@@ -31,7 +31,10 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """``score = task * s_task + instruction * s_instr + faithfulness * s_faith`` (section 5.1: 1, 2 and 2)."""
+    """``score = task * s_task + instruction * s_instr + faithfulness * s_faith`` (section 5.1: 1, 2 and 2).
+
+    The fields are named after the aspects.
+    """
 
     task: float = 1.0
     """Weight of task performance."""
@@ -46,8 +49,7 @@ class Weights:
         >>> Weights().score({"task": 0.5, "faithfulness": 1.0})
         2.5
         """
-        weights = {Aspect.TASK: self.task, Aspect.INSTRUCTION: self.instruction, Aspect.FAITHFULNESS: self.faithfulness}
-        return sum(weights[Aspect(aspect)] * value for aspect, value in parts.items())
+        return sum(getattr(self, aspect) * value for aspect, value in parts.items())
 
 
 class Selector(Protocol):

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from reset_pl.data.curated import CuratedSource, example_from_json, example_to_json
@@ -53,6 +54,30 @@ def test_curated_examples_are_the_prompts_with_the_chosen_answers(tmp_path: Path
     source = CuratedSource(str(round_dir))
     assert source.name == "round-000"
     assert source.load() == [replace(examples[2], response="Chosen c."), replace(examples[0], response="")]
+
+
+def test_several_answers_of_a_prompt_have_ids_of_their_own(tmp_path: Path, examples: list[Example]) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.write_table([prompt_row(example) for example in examples], "prompts")
+    chosen = [
+        Selection(example_id="d/c", candidate_id=f"0/d/c/top_k/{rank}", score=2.0, text=text, rank=rank)
+        for rank, text in enumerate(("best", "next", "last"))
+    ]
+    ledger.write_table([selected_row(selection, "d") for selection in chosen], "selected")
+    loaded = CuratedSource(str(tmp_path)).load()
+    assert [(e.id, e.response) for e in loaded] == [("d/c", "best"), ("d/c#1", "next"), ("d/c#2", "last")]
+    assert {replace(e, id="", response="") for e in loaded} == {replace(examples[2], id="", response="")}
+
+
+def test_a_round_from_before_there_were_several_is_read(tmp_path: Path, examples: list[Example]) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.write_table([prompt_row(example) for example in examples], "prompts")
+    selection = Selection(example_id="d/c", candidate_id="0/d/c/top_k/1", score=2.0, text="old")
+    ledger.write_table([selected_row(selection, "d")], "selected")
+    path = tmp_path / "selected.parquet"
+    new = ("rank", "rejected_id", "rejected", "rejected_score")
+    pq.write_table(pq.read_table(path).drop_columns(list(new)), path)
+    assert [(e.id, e.response) for e in CuratedSource(str(tmp_path)).load()] == [("d/c", "old")]
 
 
 @pytest.mark.parametrize("missing", ["prompts", "selected"])

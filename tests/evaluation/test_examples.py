@@ -56,6 +56,31 @@ def test_text_is_kept_as_it_is_and_cut_when_very_long(round_dir: Path) -> None:
     assert text.endswith("[1,000,000 characters]")
 
 
+def test_a_held_out_judge_is_in_no_score(round_dir: Path) -> None:
+    path = round_dir / "verdicts.parquet"
+    rows = pq.read_table(path).to_pylist()
+    outside = [{**row, "judge": "outside", "score": 0.0} for row in rows if row["judge"] == "summac"]
+    expected = choices_of(round_dir)
+    pq.write_table(pa.Table.from_pylist(rows + outside), path)
+    assert choices_of(round_dir, held_out={"outside"}) == expected
+    assert choices_of(round_dir) != expected
+
+
+def test_a_prompt_with_several_chosen_answers_is_shown_once_with_the_best(round_dir: Path) -> None:
+    path = round_dir / "selected.parquet"
+    rows = pq.read_table(path).to_pylist()
+    expected = choices_of(round_dir)
+    others = [c for c in pq.read_table(round_dir / "candidates.parquet").to_pylist() if c["procedure"] != "reference"]
+    second = {c["example_id"]: c["candidate_id"] for c in others}
+    several = [
+        {**row, "candidate_id": candidate_id, "rank": rank}
+        for row in rows
+        for rank, candidate_id in enumerate([row["candidate_id"], second[row["example_id"]]])
+    ]
+    pq.write_table(pa.Table.from_pylist(several), path)
+    assert choices_of(round_dir) == expected
+
+
 def test_declines_and_open_questions_are_told(round_dir: Path) -> None:
     choices = choices_of(round_dir)
     assert all(choice.answerable for choice in choices)

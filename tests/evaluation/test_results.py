@@ -37,6 +37,16 @@ def test_judges_are_read_from_a_list_and_from_a_mapping(run_dir: Path) -> None:
     manifest = run_dir / "rounds" / "round-000" / "manifest.json"
     manifest.write_text(json.dumps({"judges": {"summac": "2"}}))
     assert read_run(run_dir).rounds[0].judges == ["summac 2"]
+    assert read_run(run_dir).rounds[0].held_out == frozenset()
+
+
+def test_held_out_judges_are_named(run_dir: Path) -> None:
+    manifest = run_dir / "rounds" / "round-000" / "manifest.json"
+    judges = [{"name": "a", "version": "1", "held_out": True}, {"name": "b", "version": "1", "held_out": False}]
+    manifest.write_text(json.dumps({"judges": judges}))
+    entry = read_run(run_dir).rounds[0]
+    assert entry.held_out == {"a"}
+    assert entry.judges == ["a 1 (held out)", "b 1"]
 
 
 def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
