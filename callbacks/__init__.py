@@ -3,6 +3,7 @@
 from callbacks.checkpoint_evaluation import CheckpointEvaluation
 from callbacks.export_hf import ExportPolicy
 from callbacks.reset_rounds import ResetRounds
+from callbacks.round_gate import RoundGate
 from callbacks.stage_checkpoint import StageCheckpoint
 
-__all__ = ["CheckpointEvaluation", "ExportPolicy", "ResetRounds", "StageCheckpoint"]
+__all__ = ["CheckpointEvaluation", "ExportPolicy", "ResetRounds", "RoundGate", "StageCheckpoint"]

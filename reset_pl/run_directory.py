@@ -88,10 +88,14 @@ def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         yield prefix, value
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
+def newest_checkpoint(folder: Path, stage: str = "*") -> Path | None:
     """The checkpoint furthest on; Lightning writes each under another name and renames it, so all are whole.
 
     ``<stage>-<step>.ckpt`` files are compared by step, then by age: at one step the later file knows more.
+
+    Args:
+        folder: The run's ``checkpoints``.
+        stage: Only checkpoints of this stage.
     """
-    found = [(int(path.stem.rsplit("-", 1)[-1].removeprefix("step=")), path) for path in folder.glob("*-*.ckpt")]
+    found = [(int(path.stem.rsplit("-", 1)[-1].removeprefix("step=")), path) for path in folder.glob(f"{stage}-*.ckpt")]
     return max(found, key=lambda item: (item[0], item[1].stat().st_mtime), default=(0, None))[1]

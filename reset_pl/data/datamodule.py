@@ -143,6 +143,12 @@ class ResetDataModule(L.LightningDataModule):
         self.curated.extend(examples)
         self.curated_rounds.append(str(round_dir))
 
+    def drop(self, round_dir: Path) -> None:
+        """Forget a round's curated examples, if they are in the pool."""
+        rounds = [other for other in self.curated_rounds if other != str(round_dir)]
+        if rounds != self.curated_rounds:
+            self.load_state_dict({"curated_rounds": rounds})
+
     def state_dict(self) -> dict[str, Any]:
         """The rounds whose curated examples are in the pool."""
         return {"curated_rounds": list(self.curated_rounds)}

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.intervals import Interval, macro_paired_interval
 from reset_pl.evaluation.results import DatasetScores, Stage
-from reset_pl.records import Objective
+from reset_pl.records import Aspect, Objective
 
 __all__ = ["Change", "change_of", "compared", "headline", "macro_changes"]
 
@@ -61,8 +61,11 @@ class Change:
 
 
 def compared(stages: Sequence[Stage]) -> tuple[Stage | None, Stage]:
-    """The two stages that a report compares: MTL (else the first) and the last; no earlier one if there is but one."""
-    *earlier, after = stages
+    """The two stages that a report compares: MTL (else the first) and the last; no earlier one if there is but one.
+
+    Stages that were rolled back are passed over: the run's weights are not theirs.
+    """
+    *earlier, after = [stage for stage in stages if not stage.rolled_back] or stages
     return next((stage for stage in earlier if stage.name == "mtl"), earlier[0] if earlier else None), after
 
 
@@ -72,6 +75,9 @@ def macro_changes(run_dir: Path, before: Stage | None, after: Stage) -> dict[str
     held_out: dict[str, tuple[str, str, Predicate]] = {
         f"faithfulness_{name}": (f"… by the {name}", f"faithfulness_{name}", lambda entry: True)
         for name in after.held_out
+    } | {
+        f"instruction_{name}": (f"Instruction following by the {name}", f"instruction_{name}", lambda entry: True)
+        for name in after.held_out_judges(Aspect.INSTRUCTION)
     }
     faithful = {key: entry for key, entry in _MACROS.items() if key.startswith("faithfulness")}
     for key, (title, column, keep) in (faithful | held_out | _MACROS).items():

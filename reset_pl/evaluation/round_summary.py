@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reset_pl.evaluation.results import Round
-from reset_pl.evaluation.round_notes import reason_of, scale_of, warning_of
+from reset_pl.evaluation.round_notes import gate_of, reason_of, scale_of, warning_of
 from reset_pl.evaluation.table import RATES
 
 __all__ = ["RoundSummary", "summary_of"]
@@ -46,6 +46,8 @@ class RoundSummary:
     """What a score is out of, in words; may be empty."""
     warning: str
     """Where the judges could not decide, in words; empty where they could."""
+    gate: str
+    """What held-out judges and sets said of it, in words; empty without a gate."""
     seconds: list[tuple[str, float]]
     """Steps that took time."""
     left_out: list[tuple[str, float]]
@@ -84,6 +86,7 @@ def summary_of(entry: Round) -> RoundSummary:
         highest_score=max((value for entries in scores for value in entries.values() if value), default=1.0),
         scale=scale_of(entry),
         warning=warning_of(entry),
+        gate=gate_of(entry),
         seconds=[(key, value) for key, value in entry.numbers("seconds").items() if value],
         left_out=[(reason_of(key), value) for key, value in entry.numbers("left_out").items() if value],
         judges=entry.judges,

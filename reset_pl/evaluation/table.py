@@ -17,7 +17,7 @@ from typing import TextIO
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.intervals import Interval
 from reset_pl.evaluation.results import DatasetScores, Round, Stage, read_run
-from reset_pl.evaluation.round_notes import reason_of, scale_of, warning_of
+from reset_pl.evaluation.round_notes import gate_of, reason_of, scale_of, warning_of
 from reset_pl.records import Objective
 
 __all__ = [
@@ -259,5 +259,6 @@ def _round_notes(entry: Round) -> list[str]:
             "; ".join(f"{numbers.count(n)} {reason_of(key)}" for key, n in entry.numbers("left_out").items() if n)
         ],
         "warning": [warning],
+        "gate": [gate_of(entry)],
     }
     return [f"{title}: {', '.join(parts)}" for title, parts in notes.items() if any(parts)]
