@@ -57,11 +57,18 @@ class ChatClient:
     ) -> None:
         self.spent = 0.0
         self.requests = 0
+        # What LLMJudge reads besides: it passes its own **settings on to this class.
+        self.concurrency, self.budget, self.allow_model_change = concurrency, budget, allow_model_change
+        self.prices = (dollars_per_million_prompt_tokens, dollars_per_million_completion_tokens)
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """US dollars for so many tokens."""
+        return (prompt_tokens * self.prices[0] + completion_tokens * self.prices[1]) / 1e6
 
     def submit(
         self, messages: Sequence[Mapping[str, str]], *, max_tokens: int, accept: Callable[[str], object]
     ) -> Future[Reply]:
-        """Ask for one reply."""
+        """Ask for one reply; one that the length limit cut off (finish_reason ``length``) is not accepted."""
         raise NotImplementedError
 
     def share(self, world_size: int, spent: float = 0.0) -> None:
