@@ -11,6 +11,7 @@ from typing import Any
 from reset_pl.judging.verdicts import is_declined
 from reset_pl.records import Candidate, Example, Selection, Status
 from reset_pl.rounds.selection import REFERENCE, Scored, Selector, Verdicts
+from reset_pl.rounds.sensitivity import Sensitivity
 
 
 class RoundStatistics:
@@ -23,6 +24,7 @@ class RoundStatistics:
     def __init__(self, selector: Selector) -> None:
         self.selector = selector
         self._datasets: dict[str, _Sums] = {}
+        self._sensitivity = Sensitivity(getattr(selector, "tie_break", "seeded"))
 
     def add(
         self,
@@ -53,12 +55,14 @@ class RoundStatistics:
             sums.n["scored"] += 1
             sums.best += max(scores)
             sums.random += sum(scores) / len(scores)
+            if selections[0].text is not None:
+                self._sensitivity.add(example.dataset, scored, selections[0].text)
         if gold:
             sums.n["gold"] += 1
             sums.gold += gold[0].score
 
     def summary(self) -> dict[str, Any]:
-        """The manifest's counts, rates, mean scores and win rates."""
+        """The manifest's counts, rates, mean scores, win rates and sensitivity to the weights."""
         total = _Sums()
         for sums in self._datasets.values():
             total.add(sums)
@@ -72,6 +76,7 @@ class RoundStatistics:
             "mean_score": total.mean_scores(),
             "mean_score_per_dataset": {name: sums.mean_scores() for name, sums in self._datasets.items()},
             "win_rate": {name: sums.win_rates() for name, sums in self._datasets.items()},
+            "sensitivity": self._sensitivity.summary(),
         }
 
 
