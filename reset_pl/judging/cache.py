@@ -65,7 +65,7 @@ class ReplyCache:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.expanduser()
-        self._check_format()
+        self._open()
 
     def get(self, key: str) -> CachedReply | None:
         """The reply stored under a key; none where there is none, or none that is whole and belongs here."""
@@ -90,13 +90,12 @@ class ReplyCache:
     def _path(self, key: str) -> Path:
         return self.directory / key[:2] / f"{key}.json"
 
-    def _check_format(self) -> None:
+    def _open(self) -> None:
         marker = self.directory / "cache.json"
         try:
             found = json.loads(marker.read_bytes())["format"]
-        except FileNotFoundError:
-            self._write(marker, {"format": _FORMAT})
-            return
+        except (FileNotFoundError, NotADirectoryError):
+            found = _FORMAT
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             found = f"one that cannot be read ({error})"
         if found != _FORMAT:
@@ -104,6 +103,7 @@ class ReplyCache:
                 f"expected the judgement cache {self.directory} to have format {_FORMAT}, but got {found}: give "
                 "cache_dir another folder, or delete this one to ask for its replies again"
             )
+        self._write(marker, {"format": _FORMAT})  # an old one too: shows that there is a right to write
 
     def _write(self, path: Path, content: dict[str, Any]) -> None:
         writer = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"

@@ -111,7 +111,7 @@ class LLMJudge(Judge):
                     yield self._verdict(*waiting.pop(arrived.get()))
                 flight = self._flights.board(self._key(grading), partial(self._ask, grading))
                 waiting[number] = grading, flight
-                flight.answer.add_done_callback(lambda _, number=number: arrived.put(number))
+                flight.answer.add_done_callback(partial(_announce, arrived, number))
             while waiting:
                 yield self._verdict(*waiting.pop(arrived.get()))
         finally:
@@ -233,6 +233,10 @@ class LLMJudge(Judge):
     def close(self) -> None:
         """End the connection."""
         self.client.close()
+
+
+def _announce(arrived: SimpleQueue[int], number: int, _: Future[Any]) -> None:
+    arrived.put(number)
 
 
 def _question(example: Example) -> str:
