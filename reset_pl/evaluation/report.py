@@ -13,15 +13,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.changes import Change, change_of, compared, headline, macro_changes
 from reset_pl.evaluation.examples import Choice, choices_of
+from reset_pl.evaluation.health.page import section_of_run
 from reset_pl.evaluation.plane import plane_of
 from reset_pl.evaluation.results import Round, Run, Stage, read_run
 from reset_pl.evaluation.round_summary import COUNTS, SCORES, summary_of
 from reset_pl.evaluation.table import Column, columns_of, short_names, shown_rates
+from reset_pl.evaluation.templates import environment
 from reset_pl.files import committed
 
 __all__ = ["write_report"]
@@ -58,36 +58,17 @@ def write_report(run_dir: Path) -> Path:
         InputError: the folder is not a run's.
     """
     run = read_run(Path(run_dir))
-    page = _environment().get_template("report.html").render(_content(run))
+    page = environment().get_template("report.html").render(_content(run))
     path = run.path / "report.html"
     with committed(path) as file:
         file.write(page.encode("utf-8", errors="replace"))
     return path
 
 
-def _environment() -> Environment:
-    """Templates beside this file, always escaped, strict about names."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "score": numbers.score,
-        "signed": numbers.signed,
-        "share": numbers.share,
-        "thousands": numbers.count,
-        "duration": numbers.duration,
-        "percent": lambda value: f"{100 * min(1.0, max(0.0, value)):.2f}%",
-    }
-    return environment
-
-
 def _content(run: Run) -> dict[str, Any]:
     """All that the template shows."""
     last_complete = next((entry for entry in reversed(run.rounds) if entry.is_complete), None)
+    judges, note = section_of_run(run.path, [entry.path for entry in run.rounds if entry.is_complete])
     return {
         "name": run.path.resolve().name,
         "rounds": [summary_of(entry) for entry in run.rounds],
@@ -99,7 +80,8 @@ def _content(run: Run) -> dict[str, Any]:
         "config": run.config,
         "environment": [(key, value) for key, value in run.environment.items() if key != "command"],
         "command": _command(run),
-        "notes": run.notes,
+        "notes": [*run.notes, *([note] if note else [])],
+        **judges,
         **_stages_content(run),
     }
 

@@ -150,7 +150,7 @@ def test_tables_figures_and_headings_can_be_read_aloud(run_dir: Path) -> None:
     page = _page(run_dir)
     order = [tag for tag, _ in page.tags if tag in ("table", "caption")]
     assert order == ["table", "caption"] * (len(order) // 2)
-    assert len(page.all("svg")) == len(page.all("desc")) == 2
+    assert len(page.all("svg")) == len(page.all("desc")) == 2 + len(("summac", "rouge"))
     identities = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
     assert len(set(identities)) == len(identities)
     labels = {label for _, attributes in page.tags for label in (attributes.get("aria-labelledby") or "").split()}

@@ -13,13 +13,15 @@ from reset_pl.evaluation.intervals import bootstrap_interval
 from reset_pl.judging.agreement import pearson, spearman, spearman_within, wilson_interval
 from reset_pl.records import Status
 
-__all__ = ["HISTOGRAM_BINS", "differences", "judge_statistics", "repeats_of"]
+__all__ = ["HISTOGRAM_BINS", "LENGTH_BINS", "differences", "judge_statistics", "repeats_of"]
 
 HISTOGRAM_BINS = 20
 """Equal-width bins of the score, over [0, 1]."""
 
 _RATIOS = (0.0, 0.6, 0.8, 0.95, 1.05, 1.2, 1.4, np.inf)
 """Edges of the length of an answer, relative to the mean length of its prompt's answers."""
+LENGTH_BINS = len(_RATIOS) - 1
+"""Number of bins between them."""
 
 Mask = NDArray[np.bool_]
 
@@ -98,8 +100,8 @@ def _length(judged: Judged, judge: JudgeColumns, rows: NDArray[np.int64]) -> dic
     mean_tokens = np.maximum(np.bincount(codes, tokens) / sizes, 1e-9)
     relative = scores - (np.bincount(codes, scores) / sizes)[codes]
     places = np.digitize(tokens / mean_tokens[codes], _RATIOS) - 1
-    counts = np.bincount(places, minlength=len(_RATIOS) - 1)
-    sums = np.bincount(places, relative, minlength=len(_RATIOS) - 1)
+    counts = np.bincount(places, minlength=LENGTH_BINS)
+    sums = np.bincount(places, relative, minlength=LENGTH_BINS)
     return {
         "within": bootstrap_interval(correlations, seed=0).to_json() if len(correlations) else None,
         "prompts": len(correlations),

@@ -1,0 +1,31 @@
+"""Jinja2 over the templates beside this file: always escaped, strict about names, with our ways to write numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from reset_pl.evaluation import numbers
+
+__all__ = ["environment"]
+
+
+def environment() -> Environment:
+    """An environment for the pages of a run."""
+    found = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {
+        "score": numbers.score,
+        "signed": numbers.signed,
+        "share": numbers.share,
+        "thousands": numbers.count,
+        "duration": numbers.duration,
+        "percent": lambda value: f"{100 * min(1.0, max(0.0, value)):.2f}%",
+    }
+    return found
