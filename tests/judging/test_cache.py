@@ -159,6 +159,14 @@ def test_what_cannot_be_stored_is_said_and_leaves_nothing(tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / KEY[:2]).iterdir()] == [f"{KEY}.json"]
 
 
+@pytest.mark.parametrize(("home", "folder"), [("", "~/.cache"), ("/x/y", "/x/y")])
+def test_the_folder_of_this_user(home: str, folder: str) -> None:
+    code = "from reset_pl.judging.cache import DEFAULT_CACHE; print(DEFAULT_CACHE)"
+    environment = {**os.environ, "XDG_CACHE_HOME": home}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.strip() == f"{folder}/reset_pl/judgements"
+
+
 # ---------------------------------------------------------------------- other processes
 
 
