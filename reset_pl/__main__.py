@@ -19,6 +19,7 @@ commands:
   validate  loss of a checkpoint on the validation sets: --config … --ckpt_path …
   prepare   read, filter and check data sets once, for PreparedSource: --config configs/data/paper.yaml [--data_dir DIR]
   preview   show what the model reads, with the loss mask: --config … [--rows 2] [--html FILE]
+  select    select from a finished round again: ROUND_DIR [--selector TopKSelector --selector.k 3] [--sensitivity]
   report    write a run's report.html: report RUN_DIRECTORY
 
 'python -m reset_pl COMMAND --help' shows a command's options; '--print_config' the configuration it would use.
@@ -55,6 +56,10 @@ def _run(arguments: list[str]) -> int:
         from reset_pl.preview.command import run_preview
 
         return run_preview(rest)
+    if command == "select":
+        from reset_pl.reselection.command import main as select
+
+        return select(rest)
     if command == "report":
         from reset_pl.evaluation.report import write_report
 
@@ -64,7 +69,7 @@ def _run(arguments: list[str]) -> int:
         print(f"report: {write_report(Path(rest[0]))}")  # noqa: T201
         return 0
     raise InputError(
-        f"expected a command (fit, validate, prepare, preview or report), but got {command!r}; "
+        f"expected a command (fit, validate, prepare, preview, select or report), but got {command!r}; "
         "see python -m reset_pl --help"
     )
 

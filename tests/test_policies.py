@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "preparation": {"records", "errors", "files", "progress", "provenance", "arguments", "data", "mini"},
     "rounds": {"records", "errors", "files", "progress", "data", "sampling", "judging"},
     "evaluation": {"records", "errors", "files", "progress", "data", "sampling", "judging", "rounds"},
+    "reselection": {"records", "errors", "files", "progress", "arguments", "data", "rounds", "evaluation"},
     "preview": {"records", "errors", "data", "cli"},
 }
 
