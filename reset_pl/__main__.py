@@ -21,6 +21,7 @@ commands:
   preview   show what the model reads, with the loss mask: --config … [--rows 2] [--html FILE]
   select    select from a finished round again: ROUND_DIR [--selector TopKSelector --selector.k 3] [--sensitivity]
   report    write a run's report.html: report RUN_DIRECTORY
+  judge-health  failures, agreement, noise, length bias and drift of a run's judges: RUN_OR_ROUND_DIR [--retest 200]
 
 'python -m reset_pl COMMAND --help' shows a command's options; '--print_config' the configuration it would use.
 """
@@ -60,6 +61,10 @@ def _run(arguments: list[str]) -> int:
         from reset_pl.reselection.command import main as select
 
         return select(rest)
+    if command == "judge-health":
+        from reset_pl.judge_health import main as judge_health
+
+        return judge_health(rest)
     if command == "report":
         from reset_pl.evaluation.report import write_report
 
@@ -69,7 +74,7 @@ def _run(arguments: list[str]) -> int:
         print(f"report: {write_report(Path(rest[0]))}")  # noqa: T201
         return 0
     raise InputError(
-        f"expected a command (fit, validate, prepare, preview, select or report), but got {command!r}; "
+        f"expected a command (fit, validate, prepare, preview, select, report or judge-health), but got {command!r}; "
         "see python -m reset_pl --help"
     )
 

@@ -7,7 +7,7 @@ import logging
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -19,6 +19,7 @@ from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS
 from reset_pl.data.sources import JsonlSource, ParquetSource
+from reset_pl.errors import InputError
 from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge
 from reset_pl.judging.task import ExactMatchJudge, RougeJudge
 from reset_pl.judging.verifiable import VerifiableInstructionJudge
@@ -26,6 +27,7 @@ from reset_pl.mini.oracle import OracleJudge
 from reset_pl.mini.sources import MiniSource
 from reset_pl.progress import say
 from reset_pl.provenance import environment
+from reset_pl.records import Judge
 from reset_pl.rounds.selectors import SELECTORS
 from reset_pl.run_directory import check_settings, has_results, newest_checkpoint
 from reset_pl.sampling.decoding import DecodingPlan
@@ -142,6 +144,30 @@ class _DataOnly(ResetCLI):
         """Run nothing."""
 
 
+class _JudgesOnly(_DataOnly):
+    """Parses what ``fit`` parses, and makes nothing of it but the judges of its rounds, without their caches."""
+
+    def instantiate_classes(self) -> None:
+        """Make the judges, those held out too."""
+        rounds = [entry.init_args for entry in self._settings.trainer.callbacks or [] if _is_rounds(entry)]
+        if not rounds:
+            raise InputError("expected callbacks.ResetRounds with its judges in --config, but there is none")
+        chosen = [judge for entry in rounds for judge in [*entry.judges, *(entry.get("held_out_judges") or [])]]
+        for judge in chosen:
+            if "cache_dir" in (judge.get("init_args") or {}):
+                judge.init_args.cache_dir = None
+        parser = _Parser()
+        parser.add_argument("--judges", type=list[Judge])
+        self.judges: list[Judge] = parser.instantiate_classes(Namespace(judges=chosen)).judges
+
+
+def _is_rounds(entry: Namespace) -> bool:
+    return bool(entry.class_path.rpartition(".")[2] == "ResetRounds")
+
+
+_CLI = TypeVar("_CLI", bound=ResetCLI)
+
+
 def run_lightning() -> int:
     """Run ``fit`` or ``validate`` with the arguments of the process, which its other ranks are started with too."""
     command, *arguments = sys.argv[1:]
@@ -159,7 +185,16 @@ def load_datamodule(arguments: list[str]) -> ResetDataModule:
     return _command_line(_DataOnly, args=["fit", *configs_first(arguments)]).datamodule
 
 
-def _command_line(kind: type[ResetCLI], **settings: Any) -> ResetCLI:
+def load_judges(arguments: list[str]) -> list[Judge]:
+    """The judges of the rounds that ``fit`` would run with these arguments, their caches off; nothing else is made.
+
+    Raises:
+        InputError: A file or an argument is not what ``fit`` takes, or no rounds are configured.
+    """
+    return _command_line(_JudgesOnly, args=["fit", *configs_first(arguments)]).judges
+
+
+def _command_line(kind: type[_CLI], **settings: Any) -> _CLI:
     _quieten()
     defaults: dict[str, Any] = {"callbacks": [LineProgressBar()]} if not sys.stderr.isatty() else {}
     try:

@@ -89,9 +89,8 @@ def _judge(judged: Judged, judge: JudgeColumns, names: list[str]) -> dict[str, A
     }
 
 
-def with_retests(report: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """The report with the retests that another one of the same judges holds."""
-    retests = {name: judge.get("retest") for name, judge in (other.get("judges") or {}).items()}
+def with_retests(report: Mapping[str, Any], retests: Mapping[str, Any]) -> dict[str, Any]:
+    """The report with the retests of some of its judges, and what they warn of."""
     judges = {name: judge | {"retest": retests.get(name)} for name, judge in report["judges"].items()}
     whole = {**report, "judges": judges}
     return whole | {"warnings": warnings_of(whole)}

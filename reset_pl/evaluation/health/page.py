@@ -12,10 +12,13 @@ from reset_pl.evaluation.health.health import judge_health, judged_twice, kinds_
 from reset_pl.evaluation.health.pictures import FRAME, pictures_of
 from reset_pl.evaluation.templates import environment
 
-__all__ = ["REPORT", "page_of", "section_of", "section_of_run"]
+__all__ = ["PAGE", "REPORT", "page_of", "section_of", "section_of_run"]
 
 REPORT = "judge-health.json"
 """What ``judge-health`` writes into a run; its retests are shown by the run's report."""
+
+PAGE = "judge-health.html"
+"""The same to look at."""
 
 
 def page_of(report: Mapping[str, Any]) -> str:
@@ -40,13 +43,13 @@ def section_of_run(run_dir: Path, rounds: Sequence[Path]) -> tuple[dict[str, Any
         report = judge_health(rounds) if rounds else None
     except InputError as error:
         return {"health": None}, str(error)
-    return section_of(with_retests(report, _written(run_dir / REPORT))) if report else {"health": None}, ""
+    return section_of(with_retests(report, _retests_in(run_dir / REPORT))) if report else {"health": None}, ""
 
 
-def _written(path: Path) -> dict[str, Any]:
-    """The report that the command wrote earlier; nothing where there is none that can be read."""
+def _retests_in(path: Path) -> dict[str, Any]:
+    """Judge → its retest, of the report that the command wrote; nothing where there is none that can be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        judges = json.loads(path.read_text(encoding="utf-8"))["judges"]
+        return {name: judge["retest"] for name, judge in judges.items() if judge["retest"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return content if isinstance(content, dict) else {}
