@@ -13,7 +13,8 @@ from reset_pl.errors import InputError
 from reset_pl.judging.forecast import Forecast
 from reset_pl.judging.verdicts import declined, failed, is_declined, judge_each, scored
 from reset_pl.metrics.coverage import span_coverage
-from reset_pl.metrics.summac import MAX_DOCUMENT_CHUNKS, Dtype, Granularity, SummacZS, split_chunks
+from reset_pl.metrics.nli import Dtype
+from reset_pl.metrics.summac import MAX_DOCUMENT_CHUNKS, Granularity, SummacZS, split_chunks
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Verdict
 
 __all__ = ["SpanCoverageJudge", "SummacJudge", "grounding_document"]
@@ -60,7 +61,7 @@ class SummacJudge(Judge):
 
     Args:
         model: Folder or hub name of an NLI model that names its labels; loaded on first use.
-        batch_size: Sentence pairs in a forward pass.
+        batch_tokens: Tokens in a forward pass; by default 1,024 on a CPU and 16,384 on a GPU.
         use_contradiction: Whether contradiction is subtracted, as SummaC-ZS does.
         group_size: Candidates scored in one go; within a group no sentence pair is classified twice, so it should
             hold at least the candidates of one prompt.
@@ -77,7 +78,7 @@ class SummacJudge(Judge):
     def __init__(
         self,
         model: str,
-        batch_size: int = 128,
+        batch_tokens: int | None = None,
         use_contradiction: bool = True,
         group_size: int = 256,
         document_granularity: Granularity = "sentence",
@@ -89,7 +90,7 @@ class SummacJudge(Judge):
         self.group_size = group_size
         self.summac = SummacZS(
             model,
-            batch_size=batch_size,
+            batch_tokens=batch_tokens,
             use_contradiction=use_contradiction,
             document_granularity=document_granularity,
             answer_granularity=answer_granularity,

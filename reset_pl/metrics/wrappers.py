@@ -82,23 +82,14 @@ class SummacFaithfulness(MeanScore):
     """Mean SummaC-ZS, clipped at 0 unless told otherwise.
 
     Args:
-        model: Folder or hub name of the NLI model.
-        batch_size: Sentence pairs in a forward pass.
-        use_contradiction: Whether contradiction is subtracted.
-        clip: Whether scores below 0 count as 0.
+        summac: The scorer, with its model and every option of its own.
+        clip: Whether scores below 0 count as 0, as in ``SummacJudge``.
         kwargs: Arguments of ``torchmetrics.Metric``.
     """
 
-    def __init__(
-        self,
-        model: str,
-        batch_size: int = 128,
-        use_contradiction: bool = True,
-        clip: bool = True,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, summac: SummacZS, clip: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.summac = SummacZS(model, batch_size=batch_size, use_contradiction=use_contradiction)
+        self.summac = summac
         self.clip = clip
 
     def update(self, answers: Sequence[str], documents: Sequence[str]) -> None:

@@ -143,8 +143,9 @@ def test_the_version_tells_model_and_rule_apart() -> None:
 def test_the_scorer_gets_the_settings() -> None:
     judge = SummacJudge("a", 7, False, document_granularity="2sents", answer_granularity="mixed", dtype="bfloat16")
     scorer = judge.summac
-    assert (scorer.model, scorer.batch_size, scorer.use_contradiction) == ("a", 7, False)
-    assert (scorer.document_granularity, scorer.answer_granularity, scorer.dtype) == ("2sents", "mixed", "bfloat16")
+    assert (scorer.nli.model, scorer.nli.batch_tokens, scorer.nli.dtype) == ("a", 7, "bfloat16")
+    assert (scorer.document_granularity, scorer.answer_granularity) == ("2sents", "mixed")
+    assert not scorer.use_contradiction
 
 
 def test_group_size_must_be_positive() -> None:

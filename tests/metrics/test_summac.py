@@ -1,21 +1,15 @@
 import pickle
 import random
 from collections.abc import Callable
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
 import torch
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    RobertaConfig,
-    RobertaForSequenceClassification,
-)
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from reset_pl.errors import InputError
-from reset_pl.metrics.summac import Dtype, Granularity, SummacZS, nli_label_indices, split_chunks, zero_shot_score
+from reset_pl.metrics.summac import Granularity, SummacZS, split_chunks, zero_shot_score
 
 MakeNli = Callable[..., str]
 
@@ -63,10 +57,12 @@ def test_zero_shot_score_by_hand() -> None:
 
 
 @pytest.mark.parametrize("use_contradiction", [True, False])
-@pytest.mark.parametrize("batch_size", [1, 7, 128])
-def test_equals_the_rule_written_out(make_nli: MakeNli, use_contradiction: bool, batch_size: int) -> None:
+@pytest.mark.parametrize("batch_tokens", [1, 100, None])
+def test_equals_the_rule_written_out(make_nli: MakeNli, use_contradiction: bool, batch_tokens: int | None) -> None:
     folder, pairs = make_nli(), make_pairs(seed=1, num_pairs=6)
-    scores = SummacZS(folder, batch_size, use_contradiction, device="cpu").score([(join(d), join(a)) for d, a in pairs])
+    scores = SummacZS(folder, batch_tokens, use_contradiction, device="cpu").score(
+        [(join(d), join(a)) for d, a in pairs]
+    )
     expected = [slow_summac(folder, document, answer, use_contradiction) for document, answer in pairs]
     assert scores == pytest.approx(expected, abs=1e-5)
     assert max(scores) - min(scores) > 0.05  # the random model tells pairs apart, so a wrong rule would show
@@ -82,26 +78,11 @@ def test_labels_are_read_from_the_config(make_nli: MakeNli) -> None:
 
 
 def test_scores_do_not_depend_on_company(make_nli: MakeNli) -> None:
-    scorer = SummacZS(make_nli(), batch_size=4)
+    scorer = SummacZS(make_nli(), batch_tokens=80)
     pairs = [(join(document), join(answer)) for document, answer in make_pairs(seed=3, num_pairs=8)]
     together = scorer.score(pairs)
     assert together == pytest.approx([scorer.score([pair])[0] for pair in pairs], abs=1e-5)
     assert scorer.score(pairs[::-1]) == together[::-1]
-
-
-def test_no_sentence_pair_is_classified_twice(make_nli: MakeNli, monkeypatch: pytest.MonkeyPatch) -> None:
-    scorer = SummacZS(make_nli(), batch_size=3)
-    classified: list[tuple[str, str]] = []
-    classify_batch = scorer._classify_batch
-
-    def record(batch: list[tuple[str, str]]) -> list[tuple[float, float]]:
-        classified.extend(batch)
-        return classify_batch(batch)
-
-    monkeypatch.setattr(scorer, "_classify_batch", record)
-    river, mill = "The river flows north.", "A mill stood there."
-    scorer.score([(f"{river} {mill}", river), (f"{river} {mill}", f"{mill} {river}"), (mill, river)])
-    assert sorted(classified) == sorted({(premise, answer) for premise in (river, mill) for answer in (river, mill)})
 
 
 def test_edges(make_nli: MakeNli) -> None:
@@ -116,37 +97,6 @@ def test_later_document_sentences_are_not_read(make_nli: MakeNli) -> None:
     scorer, answer = SummacZS(make_nli()), "a mill stood there"
     opening = " ".join(["river flows north a b."] * 100)
     assert scorer.score([(opening, answer)]) == scorer.score([(f"{opening} a mill stood there.", answer)])
-
-
-def test_long_pairs_are_cut_to_what_the_model_reads(make_nli: MakeNli) -> None:
-    long = " ".join(["river"] * 200)
-    assert -1 <= SummacZS(make_nli()).score([(long, long)])[0] <= 1  # 32 positions
-    assert SummacZS(make_nli(), max_tokens=9).score([(long, long)]) == pytest.approx(
-        SummacZS(make_nli(), max_tokens=9).score([(" ".join(["river"] * 3), " ".join(["river"] * 3))]), abs=1e-6
-    )
-
-
-def test_roberta_reads_fewer_tokens_than_it_has_positions(make_nli: MakeNli) -> None:
-    """Its positions are counted from behind the padding token's; the folder's tokenizer names no limit."""
-    folder = make_nli()
-    labels = dict(enumerate(("neutral", "contradiction", "entailment")))
-    config = RobertaConfig(
-        vocab_size=64,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-        type_vocab_size=2,
-        pad_token_id=1,
-        id2label=labels,
-        label2id={label: index for index, label in labels.items()},
-    )
-    RobertaForSequenceClassification(config).save_pretrained(folder)
-    long, cut = (" ".join(["river"] * count) for count in (200, 40))
-    scores = SummacZS(folder).score([(long, "a mill stood there"), (cut, "a mill stood there")])
-    assert scores[0] == pytest.approx(scores[1], abs=1e-6)  # both are cut to 30 tokens
-    assert scores[0] != 0
 
 
 PARTED = "One came in. Two went out.\nNo title\n\nThree stayed there. Four."
@@ -193,30 +143,10 @@ def test_document_and_answer_have_their_own_granularity(make_nli: MakeNli) -> No
     assert scorer.score([(document, answer)]) != whole.score([(document, answer)])
 
 
-@pytest.mark.parametrize("option", ["document_granularity", "answer_granularity", "dtype"])
+@pytest.mark.parametrize("option", ["document_granularity", "answer_granularity"])
 def test_unknown_choices_are_bad_input(option: str) -> None:
     with pytest.raises(InputError, match=f"expected {option} to be one of .*, got 'word'"):
         SummacZS("any", **{option: "word"})  # type: ignore[arg-type]
-
-
-def test_the_cpu_stays_in_single_precision(make_nli: MakeNli) -> None:
-    folder, pairs = make_nli(), [(join(document), join(answer)) for document, answer in make_pairs(4, 5)]
-    scorer = SummacZS(folder, device="cpu", dtype="float16")
-    assert scorer.score(pairs) == SummacZS(folder, device="cpu").score(pairs)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 0.02), ("bfloat16", 0.1)])
-def test_half_precision_on_a_gpu(make_nli: MakeNli, dtype: Dtype, tolerance: float) -> None:
-    folder, pairs = make_nli(), [(join(document), join(answer)) for document, answer in make_pairs(5, 20)]
-    scorer = SummacZS(folder, device="cuda", dtype=dtype)
-    single = SummacZS(folder, device="cpu").score(pairs)
-    half = scorer.score(pairs)
-    assert half == pytest.approx(single, abs=tolerance)
-    assert half != single
-    assert scorer._nli is not None
-    assert scorer._nli.model.dtype == getattr(torch, dtype)
 
 
 def test_pickles_without_the_model(make_nli: MakeNli) -> None:
@@ -228,49 +158,21 @@ def test_pickles_without_the_model(make_nli: MakeNli) -> None:
     assert pickle.loads(data).score(pairs) == scores
 
 
-@pytest.mark.parametrize(
-    ("labels", "expected"),
-    [
-        (("CONTRADICTION", "NEUTRAL", "ENTAILMENT"), (2, 0)),
-        (("entailment", "neutral", "contradiction"), (0, 2)),
-        (("SUPPORTS", "REFUTES", "NOT ENOUGH INFO"), (0, 1)),
-        (("not_entailment", "contradiction", "entailment"), (2, 1)),
-    ],
-)
-def test_label_names(labels: tuple[str, ...], expected: tuple[int, int]) -> None:
-    assert nli_label_indices(dict(enumerate(labels))) == expected
+def test_a_two_label_model_scores_by_entailment_alone(make_nli: MakeNli) -> None:
+    folder, river, mill = make_nli(("entailment", "not_entailment")), "The river flows north.", "A mill stood there."
+    scorer = SummacZS(folder, use_contradiction=False, device="cpu")
+    entailment = scorer.nli.classify([(river, mill), (mill, mill), (river, river), (mill, river)])
+    best = [max(entailment[river, claim][0], entailment[mill, claim][0]) for claim in (mill, river)]
+    assert scorer.score([(f"{river} {mill}", f"{mill} {river}")]) == pytest.approx([sum(best) / 2], abs=1e-6)
+    with pytest.raises(InputError, match="contradiction label"):
+        SummacZS(folder).score([(river, mill)])
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [("LABEL_0", "LABEL_1", "LABEL_2"), ("entailment", "not_entailment"), ("entailment", "entails", "refutes")],
-)
-def test_untold_labels_are_bad_input(make_nli: MakeNli, labels: tuple[str, ...]) -> None:
-    with pytest.raises(InputError, match="id2label"):
-        SummacZS(make_nli(labels)).score([("The river flows north.", "A mill stood there.")])
-
-
-def test_two_labels_are_enough_without_contradiction() -> None:
-    assert nli_label_indices({0: "entailment", 1: "not_entailment"}, need_contradiction=False) == (0, None)
-
-
-@pytest.mark.parametrize("model", ["nowhere", "models/of/nowhere"])
-def test_a_missing_model_is_bad_input(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"NLI model with its tokenizer") as raised:
-        SummacZS(model).score([("The river flows north.", "A mill stood there.")])
-    assert f"(a folder, as seen from {tmp_path}, or a hub name), got {model!r}: " in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-def test_a_folder_without_tokenizer_is_bad_input(make_nli: MakeNli) -> None:
-    folder = make_nli()
-    for file in Path(folder).glob("tokenizer*"):
-        file.unlink()
-    with pytest.raises(InputError, match="NLI model with its tokenizer"):
-        SummacZS(folder).score([("The river flows north.", "A mill stood there.")])
-
-
-def test_batch_size_must_be_positive() -> None:
-    with pytest.raises(InputError, match="batch_size"):
-        SummacZS("any", batch_size=0)
+def test_long_texts_are_cut_to_what_the_model_reads(make_nli: MakeNli) -> None:
+    """The window is 32 tokens; three are special and the short side has three, so 26 of the long one are read."""
+    scorer = SummacZS(make_nli(), device="cpu", document_granularity="document", answer_granularity="document")
+    answer, long = "mill stood there", " ".join(["river"] * 26 + ["mill"] * 200)
+    cut, longer = " ".join(["river"] * 26), " ".join(["river"] * 25)
+    scores = scorer.score([(long, answer), (cut, answer), (longer, answer)])
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+    assert scores[0] != pytest.approx(scores[2], abs=1e-6)

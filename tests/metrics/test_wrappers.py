@@ -62,7 +62,7 @@ def test_summac_faithfulness(make_nli: Callable[..., str], clip: bool) -> None:
     answers = ["A mill stood there.", "The river flows north.", "f e d c b a.", "north mill mill stood z."]
     scores = SummacZS(folder).score(list(zip(documents, answers, strict=True)))
     assert min(scores) < 0 < max(scores)  # else clipping would not show
-    metric = SummacFaithfulness(folder, clip=clip)
+    metric = SummacFaithfulness(SummacZS(folder), clip=clip)
     metric.update(answers, documents)
     expected = sum(max(score, 0.0) if clip else score for score in scores) / 4
     assert metric.compute().item() == pytest.approx(expected, abs=1e-6)
