@@ -3,10 +3,10 @@
     python benchmarks/summac.py --summac PYTHON [--turns 1] [--documents 200]
 
 The package lives in an environment of its own (``tests/metrics/parity/summac_package.py`` says how to make it). Both
-sides score 200 documents × 14 candidates with the miniature NLI model on one thread of the CPU, by turns; loading is not
-timed. Seconds are the process's, which other work on the machine moves less than the clock's. The package runs at its
-default of 128 sentence pairs a batch and again at 16, where it is quickest here; ours at its default of 1,024 tokens a
-batch, 256 candidates at a time, as ``SummacJudge`` does.
+sides score 200 documents × 14 candidates with the miniature NLI model on one thread of the CPU, by turns; loading is
+not timed. Seconds are the process's, which other work on the machine moves less than the clock's. The package runs at
+its default of 128 sentence pairs a batch and again at 16, where it is quickest here; ours at its default of 1,024
+tokens a batch, 256 candidates at a time, as ``SummacJudge`` does.
 
 Documents have 10 sentences, candidates 1 to 3, of 13 words on average (log-normal, sigma 0.45, like news), drawn from
 the miniature world's words. In the first pool, 55% of a document's candidates repeat another one word by word, and of
