@@ -107,6 +107,10 @@ def main(arguments: Sequence[str]) -> int:
         if 'Parser key "selector"' in str(reason) and "import path" in str(reason):
             names = ", ".join(selector.__name__ for selector in SELECTORS)
             raise InputError(f"expected --selector as one of {names}, or a class_path: {reason}") from error
+        if "expected --round_dir" in str(reason):
+            raise InputError(
+                "expected the folder of a round: python -m reset_pl select RUN/rounds/round-NNN"
+            ) from error
         raise reason from error
     settings.pop("config", None)
     run(**settings, selector_settings=named, selector_defaults=_defaults_of(named["class_path"]))
