@@ -231,6 +231,8 @@ class Connection:
         try:
             if not answer.text.strip():
                 raise ValueError("expected a reply, got an empty one")
+            if answer.is_cut:  # what ends it may stand in the middle of what was to be said, a quotation say
+                raise ValueError(f"expected a whole reply, but the limit of {request.max_tokens} tokens cut it off")
             request.accept(answer.text)
         except ValueError as error:
             raise _Useless(str(error)) from None
@@ -250,7 +252,7 @@ class Connection:
         if isinstance(error, Refused):
             if error.everybody_waits:
                 return 0.0  # the limits hold it back, and that does not count
-            return self._within_deadline(request, error, error.retry_after or back_off(1, 1.0, 1.0))
+            return self._within_deadline(request, error, error.retry_after or back_off(1, FIRST_BACK_OFF, LONGEST_BACK_OFF))
         kind = type(error)
         request.met[kind] += 1
         times = request.met[kind]

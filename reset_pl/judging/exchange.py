@@ -25,6 +25,8 @@ class Answer:
     """A completion, whatever it says."""
 
     text: str
+    is_cut: bool
+    """Whether the length limit ended it."""
     model: str
     usage: tuple[int, int]
     """Prompt and completion tokens; 0 where it does not say."""
@@ -192,13 +194,14 @@ class Exchange:
             raise Passing(self._line(f"expected JSON, got {len(content)} bytes: {start}")) from None
         usage = _usage(body)
         try:
-            text, model = body["choices"][0]["message"]["content"], body["model"]
-        except (KeyError, IndexError, TypeError):
+            choice, model = body["choices"][0], body["model"]
+            text, is_cut = choice["message"]["content"], choice.get("finish_reason") == "length"
+        except (KeyError, IndexError, TypeError, AttributeError):
             raise Passing(self._line(f"expected a completion, got {json.dumps(body)[:200]}"), usage=usage) from None
         if not isinstance(model, str) or not model:
             raise Passing("expected a completion that names its model, got one without", usage=usage)
         self._check_model(model, usage)
-        return Answer(text=text if isinstance(text, str) else "", model=model, usage=usage)
+        return Answer(text=text if isinstance(text, str) else "", is_cut=is_cut, model=model, usage=usage)
 
     def _check_model(self, model: str, usage: tuple[int, int]) -> None:
         if self.allow_model_change or model == self._answers:

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 STATUSES = ("400", "401", "403", "404", "408", "409", "422", "429", "500", "503")
 BROKEN = ("hang_up", "hang_up_mid_body", "timeout", "truncated", "not_json", "no_choices")
-WORTHLESS = ("empty", "unparsable", "wrong_model")
+WORTHLESS = ("empty", "unparsable", "cut_off", "wrong_model")
 FAULTS = (*STATUSES, "429_retry_after", "insufficient_quota", *BROKEN, *WORTHLESS)
 PASSING = ("408", "409", "429", "429_retry_after", "500", "503", *BROKEN, *WORTHLESS)
 """Faults after which the same request, asked again, is answered."""
@@ -213,7 +213,8 @@ class MisbehavingServer:
         good = self.reply if isinstance(self.reply, str) else self.reply(body)
         content = {"empty": "", "unparsable": "I would rather not say."}.get(fault or "", good)
         message = {"role": "assistant", "content": content}
-        choices = [] if fault == "no_choices" else [{"index": 0, "message": message, "finish_reason": "stop"}]
+        choice = {"index": 0, "message": message, "finish_reason": "length" if fault == "cut_off" else "stop"}
+        choices = [] if fault == "no_choices" else [choice]
         model = "another-model" if fault == "wrong_model" else self.model or f"{body['model']}-0613"
         completion = {"id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": model, "choices": choices}
         if self.usage is not None:
