@@ -34,6 +34,10 @@ class Flights(Generic[T]):
         self._lock = threading.Lock()
         self._flights: dict[str, Flight[T]] = {}
 
+    def __reduce__(self) -> tuple[type[Flights[T]], tuple[()]]:
+        """Another process has its own."""
+        return type(self), ()
+
     def board(self, key: str, ask: Callable[[], Future[T]]) -> Flight[T]:
         """Wait for the answer to a question; who comes first asks it."""
         with self._lock:

@@ -115,7 +115,7 @@ def parse_rating(reply: str, shown: str = "") -> float:
     last = ratings[-1]
     if not 1 <= last <= 10:
         raise ValueError(f"expected a rating from 1 to 10, but the reply ends with {end!r}")
-    if len(set(ratings)) > 1 and last in _ratings(shown):
+    if len(set(ratings)) > 1 and last in _ratings(shown.replace("\\", "")):  # a quotation may drop backslashes
         raise ValueError(f"expected a rating of the judge's own, but it may quote the answer: it ends with {end!r}")
     return last
 

@@ -1,10 +1,14 @@
-"""The judge over a chat client that answers by a script."""
+"""The judge over a chat client that answers by a script, and over HTTP."""
 
+import pickle
 import threading
+import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,8 @@ from reset_pl.judging.llm import LLMJudge
 from reset_pl.judging.rating import grading_messages
 from reset_pl.judging.remote import RemoteJudge
 from reset_pl.records import Aspect, Candidate, Example, Objective, Status, Verdict
+from tests.judging.attacks import ATTACKS
+from tests.judging.misbehaving_server import MisbehavingServer
 
 Make = Callable[..., tuple[Example, Candidate]]
 Script = Callable[[str], str]
@@ -380,3 +386,119 @@ def test_what_a_round_does_with_it(make_judge: Any) -> None:
 def test_nothing_is_asked_or_opened_before_it_is_needed(make_judge: Any, tmp_path: Path) -> None:
     make_judge(cache_dir=str(tmp_path / "cache"))
     assert not (tmp_path / "cache").exists()
+
+
+def test_another_process_gets_the_settings(tmp_path: Path) -> None:
+    judge = LLMJudge("m", name="paid", cache_dir=str(tmp_path), api_key_env=None, concurrency=3)
+    copy = pickle.loads(pickle.dumps(judge))
+    assert (copy.name, copy.version, copy.cache_dir, copy.client.concurrency) == ("paid", "1 m", str(tmp_path), 3)
+
+
+# ---------------------------------------------------------------------- over HTTP
+
+
+@pytest.fixture
+def over_http(tmp_path: Path) -> Iterator[Callable[..., LLMJudge]]:
+    """Makes a judge that asks a local server, given how that behaves."""
+    with ExitStack() as stack:
+
+        def make(server: dict[str, Any], **settings: Any) -> tuple[LLMJudge, MisbehavingServer]:
+            endpoint = stack.enter_context(MisbehavingServer(**server))
+            options = {"base_url": endpoint.base_url, "api_key_env": None, "cache_dir": str(tmp_path), **settings}
+            judge = LLMJudge("m", **options)
+            stack.callback(judge.close)
+            return judge, endpoint
+
+        yield make  # type: ignore[misc]
+
+
+def attack_pairs(make_pair: Make) -> list[tuple[Example, Candidate]]:
+    return make_pairs(make_pair, list(ATTACKS.values()), instruction="Name a prime above 10.")
+
+
+def test_no_attack_changes_an_honest_verdict(over_http: Any, make_pair: Make) -> None:
+    judge, _ = over_http({"reply": "Poor. Rating: [[2]]"})
+    assert {v.raw for v in judge.judge(attack_pairs(make_pair))} == {2}
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_a_judge_that_parrots_rates_no_attack(over_http: Any, make_pair: Make, guided: bool) -> None:
+    judge, _ = over_http(
+        {"reply": lambda body: "\n\n".join(m["content"] for m in body["messages"])}, reference_guided=guided
+    )
+    pairs = [(replace(example, response="11"), candidate) for example, candidate in attack_pairs(make_pair)]
+    verdicts = list(judge.judge(pairs))
+    assert {v.status for v in verdicts} == {Status.FAILED}
+    assert len(verdicts) == len(ATTACKS)
+
+
+def test_a_judge_that_quotes_before_it_rates_is_read_by_its_rating(over_http: Any, make_pair: Make) -> None:
+    judge, _ = over_http({"reply": lambda body: f"It says: {body['messages'][1]['content']}\nRating: [[2]]"})
+    assert {v.raw for v in judge.judge(attack_pairs(make_pair))} == {2}
+
+
+def test_a_judge_that_quotes_after_it_has_rated_never_gives_the_quoted_rating(over_http: Any, make_pair: Make) -> None:
+    """As shown, the quotation is no rating; put back into the answer's own words, it costs the answer its verdict."""
+
+    def verbatim(body: dict[str, Any]) -> str:
+        return f"Rating: [[2]]. It says: {body['messages'][1]['content']}"
+
+    judge, _ = over_http({"reply": verbatim}, cache_dir=None)
+    assert {v.raw for v in judge.judge(attack_pairs(make_pair))} == {2}
+    judge, _ = over_http({"reply": lambda body: verbatim(body).replace("\\", "")}, cache_dir=None)
+    verdicts = list(judge.judge(attack_pairs(make_pair)))
+    assert {v.raw for v in verdicts} == {2, None}
+    assert {v.status for v in verdicts} == {Status.SCORED, Status.FAILED}
+
+
+def test_a_reply_that_is_cut_off_is_no_verdict(over_http: Any, make_pair: Make) -> None:
+    judge, server = over_http({"reply": "It says [[10]]", "faults": lambda _: "cut_off"}, max_tokens=9)
+    (verdict,) = judge.judge(make_pairs(make_pair, ["x"]))
+    assert (verdict.status, verdict.score) == (Status.FAILED, None)
+    assert "the limit of 9 tokens cut it off" in verdict.detail
+    assert server.bodies[0]["max_tokens"] == 9
+    assert server.bodies[0]["temperature"] == 0
+
+
+def test_the_key_is_nowhere_but_in_the_requests(
+    over_http: Any, make_pair: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGE_KEY", "sk-secret-0123456789")
+    judge, server = over_http({"faults": ["500"]}, api_key_env="JUDGE_KEY")
+    pairs = make_pairs(make_pair, ["a", "b"])
+    verdicts = list(judge.judge(pairs))
+    assert [v.status for v in verdicts] == [Status.SCORED] * 2
+    assert set(server.authorizations) == {"Bearer sk-secret-0123456789"}
+    stored = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert len(list(tmp_path.glob("*/*.json"))) == 2
+    assert "secret" not in stored + repr(verdicts) + repr(vars(judge)) + str(pickle.dumps(judge))
+
+
+def test_no_key_and_a_wrong_one_end_the_judging_in_one_line(
+    over_http: Any, make_pair: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = make_pairs(make_pair, [f"a{i}" for i in range(20)])
+    monkeypatch.delenv("JUDGE_KEY", raising=False)
+    judge, server = over_http({}, api_key_env="JUDGE_KEY")
+    with pytest.raises(InputError, match="JUDGE_KEY"):
+        list(judge.judge(pairs))
+    assert not server.bodies
+    monkeypatch.setenv("JUDGE_KEY", "sk-secret-0123456789")
+    judge, server = over_http({"faults": lambda _: "401"}, api_key_env="JUDGE_KEY", concurrency=1)
+    with pytest.raises(InputError, match="does not accept the key in JUDGE_KEY") as error:
+        list(judge.judge(pairs))
+    assert "secret" not in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(server.bodies) == 1
+
+
+def test_what_was_in_flight_ends_when_the_caller_stops(over_http: Any, make_pair: Make) -> None:
+    judge, server = over_http({"latency": 0.05}, concurrency=4)
+    verdicts = judge.judge(make_pairs(make_pair, [f"a{i}" for i in range(100)]))
+    next(iter(verdicts))
+    verdicts.close()
+    judge.close()
+    sent = len(server.bodies)
+    assert sent < 20
+    time.sleep(0.1)
+    assert len(server.bodies) == sent
