@@ -46,6 +46,10 @@ _LATER = frozenset({"cost", "model"})
 """Columns that ledgers of older versions lack."""
 
 
+_DECIMALS = 6
+"""Of scores: a network's last digits hang on the batch that an answer is in, and equal answers are to have equal ones."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class JudgeColumns:
     """What one judge said, an entry a candidate."""
@@ -57,7 +61,7 @@ class JudgeColumns:
     status: NDArray[np.int8]
     """Place in ``STATUSES``, or -1."""
     score: NDArray[np.float64]
-    """NaN where there is none."""
+    """To six decimals; NaN where there is none."""
     cost: NDArray[np.float64]
     """US dollars."""
     version: NDArray[np.int32]
@@ -181,7 +185,7 @@ def _judges(table: pa.Table, owner: NDArray[np.int64], size: int) -> Iterator[Ju
     status = pc.index_in(table["status"], value_set=pa.array([str(entry) for entry in STATUSES]))
     columns = {
         "status": (pc.fill_null(status, -1).to_numpy().astype(np.int8), -1),
-        "score": (pc.fill_null(table["score"], np.nan).to_numpy(), np.nan),
+        "score": (np.round(pc.fill_null(table["score"], np.nan).to_numpy(), _DECIMALS), np.nan),
         "cost": (pc.fill_null(table["cost"], 0.0).to_numpy(), 0.0),
         "version": (version.astype(np.int32), -1),
         "model": (model.astype(np.int32), -1),

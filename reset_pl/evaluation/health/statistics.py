@@ -24,7 +24,7 @@ LENGTH_BINS = len(_RATIOS) - 1
 """Number of bins between them."""
 
 _ROUNDING = 1e-6
-"""Scores that are no further apart are identical: a network's last digits hang on the batch that an answer is in."""
+"""Scores that are no further apart are identical, as in ``read_judged``."""
 
 Mask = NDArray[np.bool_]
 
