@@ -139,8 +139,8 @@ class Connection:
         if request.reply.set_running_or_notify_cancel():
             if reply is not None:
                 request.reply.set_result(reply)
-            else:  # a copy for every thread that raises it
-                request.reply.set_exception(InputError(str(error)) if isinstance(error, InputError) else error)
+            else:
+                request.reply.set_exception(_plain(error))
 
     def _stop(self, error: InputError) -> None:
         """The run cannot go on: what is in flight may still arrive, nothing else is sent."""
@@ -252,7 +252,9 @@ class Connection:
         if isinstance(error, Refused):
             if error.everybody_waits:
                 return 0.0  # the limits hold it back, and that does not count
-            return self._within_deadline(request, error, error.retry_after or back_off(1, FIRST_BACK_OFF, LONGEST_BACK_OFF))
+            return self._within_deadline(
+                request, error, error.retry_after or back_off(1, FIRST_BACK_OFF, LONGEST_BACK_OFF)
+            )
         kind = type(error)
         request.met[kind] += 1
         times = request.met[kind]
@@ -284,3 +286,10 @@ class Connection:
             f"{self._exchange.url} answered none of the last {self._given_up} requests ({why}): mend it and start the "
             "same command again: what was judged is kept"
         )
+
+
+def _plain(error: Exception | None) -> Exception | None:
+    """An error without what led there, which may hold more than it says; every future gets an object of its own."""
+    if isinstance(error, NoReply):
+        return NoReply(str(error), error.cost)
+    return InputError(str(error)) if isinstance(error, InputError) else error

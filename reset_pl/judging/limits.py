@@ -17,7 +17,7 @@ RECOVERY = 1.05
 """Growth of the pace, per second, after a pause."""
 SLOWEST = 0.2
 """Requests per second to which refusals can slow the pace."""
-LONGEST_PAUSE = 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
 
 def back_off(times: int, first: float, longest: float) -> float:
@@ -120,7 +120,7 @@ class Limits:
             self.pauses += 1
             self._slow_rate = max(self._rate() / 2, SLOWEST)
             self._paused_at = now
-            wait = back_off(self.pauses, 1.0, LONGEST_PAUSE) if retry_after is None else retry_after
+            wait = back_off(self.pauses, FIRST_PAUSE, LONGEST_PAUSE) if retry_after is None else retry_after
             self._resumes_at = max(self._resumes_at, now + wait)
             self._sent.clear()
         elif retry_after is not None:
