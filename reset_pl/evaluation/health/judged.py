@@ -47,7 +47,7 @@ _LATER = frozenset({"cost", "model"})
 
 
 _DECIMALS = 6
-"""Of scores: a network's last digits hang on the batch that an answer is in, and equal answers are to have equal ones."""
+"""Of scores: a network's last digits hang on the batch that an answer is in; equal answers are to have equal scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,7 @@ def finished_rounds(directories: Sequence[Path]) -> list[Path]:
             raise InputError(f"expected the directory of a run or of a round, but {directory} is not a directory")
         manifests = [directory / "manifest.json"] if (directory / "manifest.json").is_file() else []
         manifests = manifests or sorted(directory.glob("rounds/*/manifest.json"))
-        finished = [path.parent for path in manifests if Ledger(path.parent).complete]
+        finished = [path.parent for path in manifests if _is_finished(path.parent)]
         if not finished:
             raise InputError(
                 f"expected a finished round in {directory}, but it holds {_what_is_there(manifests)}; give the "
@@ -131,6 +131,13 @@ def finished_rounds(directories: Sequence[Path]) -> list[Path]:
             )
         found |= {path.resolve(): path for path in finished}
     return list(found.values())
+
+
+def _is_finished(path: Path) -> bool:
+    try:
+        return Ledger(path).complete
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path / 'manifest.json'} could not be read ({error}): it is not a round's") from error
 
 
 def _what_is_there(manifests: Sequence[Path]) -> str:
