@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from reset_pl.evaluation.results import Round
 from reset_pl.evaluation.round_notes import gate_of, reason_of, scale_of, warning_of
 from reset_pl.evaluation.table import RATES
+from reset_pl.evaluation.weight_figure import WeightFigure, weight_figure_of
 
 __all__ = ["RoundSummary", "summary_of"]
 
@@ -54,6 +55,8 @@ class RoundSummary:
     """Reason → number of prompts."""
     judges: list[str]
     """In words."""
+    weight_figure: WeightFigure | None
+    """How much the choice hangs on the weights; None where the manifest tells nothing of it."""
 
     @property
     def total_seconds(self) -> float | None:
@@ -90,6 +93,7 @@ def summary_of(entry: Round) -> RoundSummary:
         seconds=[(key, value) for key, value in entry.numbers("seconds").items() if value],
         left_out=[(reason_of(key), value) for key, value in entry.numbers("left_out").items() if value],
         judges=entry.judges,
+        weight_figure=weight_figure_of(entry),
     )
 
 
