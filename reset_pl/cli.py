@@ -21,6 +21,7 @@ from reset_pl.data.sets import PUBLISHED_SETS
 from reset_pl.data.sources import JsonlSource, ParquetSource
 from reset_pl.errors import InputError
 from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge
+from reset_pl.judging.llm import LLMJudge
 from reset_pl.judging.task import ExactMatchJudge, RougeJudge
 from reset_pl.judging.verifiable import VerifiableInstructionJudge
 from reset_pl.mini.oracle import OracleJudge
@@ -43,7 +44,7 @@ SHORT_NAMES = (
     *PUBLISHED_SETS,
     *(HFSampler, DecodingPlan),
     *SELECTORS,
-    *(VerifiableInstructionJudge, SpanCoverageJudge, SummacJudge, ExactMatchJudge, RougeJudge, OracleJudge),
+    *(VerifiableInstructionJudge, SpanCoverageJudge, SummacJudge, ExactMatchJudge, RougeJudge, LLMJudge, OracleJudge),
 )
 """Classes that YAML may name without their module: a class has a short name once it has been imported."""
 

@@ -69,6 +69,8 @@ def test_fit_help_shows_every_option_of_ours_with_words(
 @pytest.mark.parametrize("config", sorted(ROOT.glob("configs/**/*.yaml")), ids=lambda path: path.name)
 def test_every_yaml_resolves(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     keys = set(yaml.safe_load(config.read_text()))
+    if "class_path" in keys:  # a judge: tests/test_judge_configs.py
+        return
     if "data" not in keys:  # of prepare
         sets = resolved(monkeypatch, capsys, "--config", str(config), command="prepare")["train"]
         assert all(own["class_path"].startswith("reset_pl.") for each in sets for own in each["sources"])
