@@ -9,6 +9,7 @@ from reset_pl.evaluation.intervals import (
     bootstrap_interval,
     macro_interval,
     macro_paired_interval,
+    macro_unpaired_interval,
     paired_interval,
 )
 
@@ -108,3 +109,20 @@ def test_a_large_evaluation_takes_well_under_a_second_a_set() -> None:
     start = time.perf_counter()
     macro_interval(values, seed=0)
     assert time.perf_counter() - start < 3
+
+
+def test_the_difference_of_two_samples_resamples_each() -> None:
+    """Two samples of 400 with a standard deviation of 1/2 each: the difference has a standard error of .035."""
+    before, after = np.tile([0.0, 1.0], 200), np.tile([0.0, 1.0, 1.0, 1.0], 100)
+    found = macro_unpaired_interval({"qa": before}, {"qa": after}, seed=0)
+    assert (found.mean, found.n) == (0.25, 800)
+    error = np.sqrt(before.var() / 400 + after.var() / 400)
+    assert found.high - found.mean == pytest.approx(1.96 * error, rel=0.15)
+    assert found.mean - found.low == pytest.approx(1.96 * error, rel=0.15)
+
+
+def test_unpaired_sets_weigh_the_same_whatever_their_size() -> None:
+    before, after = {"a": [0.0] * 9, "b": [0.0]}, {"a": [1.0] * 3, "b": [0.0] * 50}
+    assert macro_unpaired_interval(before, after, seed=0).mean == 0.5
+    with pytest.raises(ValueError, match="same data sets"):
+        macro_unpaired_interval({"a": [0.1]}, {"b": [0.1]}, seed=0)

@@ -15,8 +15,8 @@ _CEILING = 0.5
 _UNDECIDED = 0.5
 _LENGTH = 0.2
 """Mean correlation within prompts; Cohen calls .1 small and .3 medium."""
-_KAPPA = 0.2
-"""Landis and Koch call agreement below it slight."""
+_AGREEMENT = 0.2
+"""Rank correlation of two judges within prompts, below which they hardly choose alike."""
 _NOISE = 0.5
 """Retest noise relative to the spread of a prompt's scores: beyond half of it the choice is a matter of luck."""
 
@@ -101,11 +101,10 @@ def _of_consistency(name: str, judge: Mapping[str, Any]) -> Iterator[str]:
 def _of_pair(pair: Mapping[str, Any]) -> Iterator[str]:
     first, second = pair["judges"]
     whole = pair["all"]
-    choice = whole["same_choice"]
-    if whole["weighted_kappa"] is not None and whole["weighted_kappa"] < _KAPPA:
+    within = whole["spearman_within"]
+    if within is not None and within < _AGREEMENT:
         yield (
-            f"{first} and {second} hardly agree on {pair['aspect']} (weighted kappa "
-            f"{numbers.score(whole['weighted_kappa'])}): read some answers on which they differ and find which is wrong"
+            f"{first} and {second} order the answers to a prompt differently (rank correlation "
+            f"{numbers.signed(within)}, weighted kappa {numbers.score(whole['weighted_kappa'])}): read some answers on "
+            "which they differ, and find which judge is wrong"
         )
-    elif choice["n"] >= 20 and choice["rate"] <= choice["chance"]:
-        yield f"{first} and {second} choose the same answer of a prompt no more often than chance would"
