@@ -56,7 +56,7 @@ class Connection:
         self.requests = self.retries = 0
         self._exchange = exchange
         self._slots = threading.Semaphore(2 * concurrency)
-        self._tasks: dict[asyncio.Task[None], Request] = {}
+        self._tasks: dict[asyncio.Task[Reply], Request] = {}
         self._has_answered = False
         self._given_up = 0  # requests in a row
         self._stopped: InputError | None = None
@@ -112,7 +112,7 @@ class Connection:
     def _start(self, request: Request) -> None:
         task = self._loop.create_task(self._fulfil(request))
         self._tasks[task] = request
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(self._finish)
 
         def call_off(reply: Future[Reply]) -> None:
             if reply.cancelled() and not self._is_closed:
@@ -120,27 +120,29 @@ class Connection:
 
         request.reply.add_done_callback(call_off)
 
-    async def _fulfil(self, request: Request) -> None:
-        """Give the future its reply or error, whatever happens."""
-        reply: Reply | None = None
-        error: Exception | None = None
+    async def _fulfil(self, request: Request) -> Reply:
         try:
-            reply = await self._persist(request)
-        except InputError as stopped:
-            self._stop(stopped)
-            error = stopped
-        except asyncio.CancelledError:
-            if self._stopped is None:
-                request.reply.cancel()
+            return await self._persist(request)
+        except InputError as error:
+            self._stop(error)
+            raise
+
+    def _finish(self, task: asyncio.Task[Reply]) -> None:
+        """Give the future its reply or error; also of a task that was called off before it began."""
+        future = self._tasks.pop(task).reply
+        if task.cancelled():
+            error: BaseException | None = self._stopped
+            if error is None:
+                future.cancel()
                 return
-            error = self._stopped
-        except Exception as failed:
-            error = failed
-        if request.reply.set_running_or_notify_cancel():
-            if reply is not None:
-                request.reply.set_result(reply)
-            else:
-                request.reply.set_exception(_plain(error))
+        else:
+            error = task.exception()
+        if not future.set_running_or_notify_cancel():
+            return
+        if error is None:
+            future.set_result(task.result())
+        else:
+            future.set_exception(_plain(error))
 
     def _stop(self, error: InputError) -> None:
         """The run cannot go on: what is in flight may still arrive, nothing else is sent."""
@@ -288,7 +290,7 @@ class Connection:
         )
 
 
-def _plain(error: Exception | None) -> Exception | None:
+def _plain(error: BaseException) -> BaseException:
     """An error without what led there, which may hold more than it says; every future gets an object of its own."""
     if isinstance(error, NoReply):
         return NoReply(str(error), error.cost)
