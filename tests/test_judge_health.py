@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from pathlib import Path
 
@@ -84,6 +85,11 @@ def test_bad_input_is_one_line(
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert "Traceback" not in error
+
+
+def test_the_examples_of_the_documentation_are_right() -> None:
+    results = doctest.testfile(str(ROOT / "docs" / "judge-health.md"), module_relative=False)
+    assert (results.attempted, results.failed) == (7, 0)
 
 
 def test_help_says_what_judging_again_costs(capsys: pytest.CaptureFixture[str]) -> None:
