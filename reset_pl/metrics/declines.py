@@ -7,6 +7,7 @@ The forms below are ours (the paper has no unanswerable questions). They are abo
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from reset_pl.metrics.normalize import normalize_text
 from reset_pl.metrics.sentences import split_sentences
@@ -53,6 +54,7 @@ _LEAD = rf"(?:(?:(?:i am|im) )?sorry |unfortunately |(?:based on|according to|fr
 _DECLINE = re.compile(rf"{_LEAD}(?:{'|'.join(_FORMS)})")
 
 
+@lru_cache(maxsize=1024)  # the judges, the selector and the counts ask of the same few answers one after the other
 def declines(text: str) -> bool:
     """Whether an answer says that the passages do not answer the question, and says nothing else.
 

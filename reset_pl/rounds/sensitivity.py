@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from reset_pl.rounds.selection import Scored, Weights
@@ -42,7 +41,9 @@ class Sensitivity:
             if has_one_text:
                 changed[index] += scored[0].candidate.text != chosen
                 continue
-            weighted = [replace(item, score=weights.score(item.parts)) for item in scored]
+            weighted = [
+                Scored(candidate=item.candidate, parts=item.parts, score=weights.score(item.parts)) for item in scored
+            ]
             changed[index] += best_of(weighted, self.tie_break)[0].candidate.text != chosen
 
     def summary(self) -> dict[str, Any]:
