@@ -1,23 +1,31 @@
 import math
 import pickle
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
 from torch import multiprocessing
 
+from reset_pl.metrics.bootstrapped import Bootstrapped
 from reset_pl.metrics.coverage import span_coverage
+from reset_pl.metrics.instructions import accuracies
+from reset_pl.metrics.per_dataset import PerDataset
 from reset_pl.metrics.rouge import rouge_l
 from reset_pl.metrics.summac import SummacZS
 from reset_pl.metrics.wrappers import (
+    BigramCoverage,
+    Declines,
     ExactMatch,
     InstructionFollowing,
     MeanScore,
     RougeL,
     SpanCoverage,
     SummacFaithfulness,
+    UnigramCoverage,
 )
 from reset_pl.records import Constraint
 
@@ -69,7 +77,6 @@ def test_summac_faithfulness(make_nli: Callable[..., str], clip: bool) -> None:
     assert pickle.loads(pickle.dumps(metric)).compute() == metric.compute()
 
 
-@pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_reset_and_pickle() -> None:
     metric = ExactMatch()
     metric.update(["mill"], [["mill"]])
@@ -80,6 +87,50 @@ def test_reset_and_pickle() -> None:
     assert math.isnan(metric.compute().item())
 
 
+METRICS = [ExactMatch, RougeL, SpanCoverage, UnigramCoverage, BigramCoverage, InstructionFollowing, Declines]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_before_the_first_example_the_mean_is_nan_without_a_warning(metric: type[MeanScore]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        empty = metric()
+        assert math.isnan(empty.compute().item())
+        empty.update(*([] for _ in range(1 if metric is Declines else 2)))
+        assert math.isnan(empty.compute().item())
+
+
+@pytest.mark.parametrize("loose", [False, True])
+def test_ifeval_accuracies_are_those_of_the_function(loose: bool) -> None:
+    answers = ["Hi, you", "WE ARE AT HOME", "Hi there", "Sure, ok\nWE ARE AT HOME", "NO MORE"]
+    checks = [[COMMA], [COMMA, CAPITAL], [COMMA, CAPITAL], [COMMA, CAPITAL], [COMMA]]
+    found = []
+    for level in ("prompt", "instruction"):
+        metric = InstructionFollowing(level, loose=loose)
+        metric.update(answers[:2], checks[:2])
+        metric.update(answers[2:], checks[2:])
+        found.append(metric.compute().item())
+    assert found == list(accuracies(zip(answers, checks, strict=True), loose=loose))
+    # By hand: 1, 3 and 4 (4 is followed loosely, without its first line) break something; 8 constraints in all.
+    assert found == ([3 / 5, 6 / 8] if loose else [2 / 5, 4 / 8])
+
+
+def test_an_unknown_level_is_refused() -> None:
+    with pytest.raises(ValueError, match="share, prompt or instruction, got 'all'"):
+        InstructionFollowing("all")  # type: ignore[arg-type]
+
+
+def test_coverage_and_declines_by_hand() -> None:
+    answers, passages = ["Ada wrote code", "the mill"], [["Ada wrote a letter."], ["one mill", "two"]]
+    unigram, bigram, decline = UnigramCoverage(), BigramCoverage(), Declines()
+    unigram.update(answers, passages)
+    bigram.update(answers, passages)
+    decline.update(["Not stated.", "Ulm", "No."])
+    assert unigram.compute().item() == pytest.approx((2 / 3 + 1) / 2)
+    assert bigram.compute().item() == pytest.approx((1 / 2 + 1) / 2)
+    assert decline.compute().item() == pytest.approx(1 / 3)
+
+
 def test_unequal_lengths_are_an_error_and_add_nothing() -> None:
     metric = ExactMatch()
     metric.update(["mill"], [["mill"]])
@@ -88,29 +139,64 @@ def test_unequal_lengths_are_an_error_and_add_nothing() -> None:
     assert metric.compute().item() == 1.0
 
 
-def _run_rank(rank: int, init_file: str, folder: str) -> None:
-    """Rank 0 sees three batches of four examples, rank 1 one batch of one."""
+def _make_metrics(nli: str) -> dict[str, tuple[MeanScore | Bootstrapped, tuple[Sequence[Any], ...]]]:
+    """Every wrapper with the five examples that it is updated with."""
+    names = ["nq", "nq", "bioasq", "nq", "bioasq"]
+    ids = ["a", "b", "c", "d", "e"]
+    checks = [[COMMA], [COMMA, CAPITAL], [], [CAPITAL], [COMMA, CAPITAL]]
+    texts = (ANSWERS, REFERENCES)
+    followed = (["Hi, you", "HI", "Hi", "Sure, ok\nNO", "NO MORE"], checks)
+    documents = [
+        "The river flows north.",
+        "A mill stood there.",
+        "a b c d e f g.",
+        "x y z south there.",
+        "q r s t u v.",
+    ]
+    summac = SummacZS(nli, device="cpu")
+    return {
+        "exact": (ExactMatch(), texts),
+        "rouge": (RougeL(), texts),
+        "span": (SpanCoverage(), texts),
+        "unigram": (UnigramCoverage(), texts),
+        "bigram": (BigramCoverage(), texts),
+        "summac": (SummacFaithfulness(summac, clip=False), (documents[::-1], documents)),
+        "share": (InstructionFollowing(), followed),
+        "prompt": (InstructionFollowing("prompt", loose=True), followed),
+        "instruction": (InstructionFollowing("instruction"), followed),
+        "declines": (Declines(), (["Not stated.", "No.", "In 1931.", "Unanswerable", "Ulm"],)),
+        "sets": (PerDataset(RougeL(), ["nq", "bioasq"]), (names, *texts)),
+        "intervals": (Bootstrapped(PerDataset(RougeL(), ["nq", "bioasq"]), resamples=100), (ids, names, *texts)),
+    }
+
+
+def _updated(nli: str, batches: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """What every wrapper computes after these batches, given by the positions of their examples."""
+    found = {}
+    for name, (metric, columns) in _make_metrics(nli).items():
+        for batch in batches:
+            metric.update(*([column[i] for i in batch] for column in columns))
+        found[name] = metric.compute()
+    return found
+
+
+def _run_rank(rank: int, init_file: str, folder: str, nli: str) -> None:
+    """First both ranks see something, rank 0 three batches and rank 1 one example; then rank 1 sees nothing at all."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{init_file}", rank=rank, world_size=2)
-    batches = [slice(0, 2), slice(2, 3), slice(3, 4)] if rank == 0 else [slice(4, 5)]
-    metrics: dict[str, MeanScore] = {"exact": ExactMatch(), "rouge": RougeL(), "span": SpanCoverage()}
-    for metric in metrics.values():
-        for batch in batches:
-            metric.update(ANSWERS[batch], REFERENCES[batch])
-    metrics["idle"] = ExactMatch()  # one rank sees nothing at all
-    if rank == 0:
-        metrics["idle"].update(ANSWERS, REFERENCES)
-    torch.save({name: metric.compute() for name, metric in metrics.items()}, f"{folder}/rank{rank}.pt")
+    uneven = _updated(nli, [[0, 1], [3], [4]] if rank == 0 else [[2]])
+    idle = _updated(nli, [[4, 0], [1, 2, 3]] if rank == 0 else [])
+    torch.save({"uneven": uneven, "idle": idle}, f"{folder}/rank{rank}.pt")
     dist.destroy_process_group()
 
 
 @pytest.mark.integration
-@pytest.mark.filterwarnings("ignore:The ``compute`` method")
-def test_two_processes_with_uneven_batches_equal_one(tmp_path: Path) -> None:
-    multiprocessing.spawn(_run_rank, args=(str(tmp_path / "store"), str(tmp_path)), nprocs=2)
-    pairs = list(zip(ANSWERS, REFERENCES, strict=True))
+def test_two_processes_with_uneven_batches_equal_one(make_nli: Callable[..., str], tmp_path: Path) -> None:
+    nli = make_nli(seed=1)
+    expected = _updated(nli, [[0, 1, 2, 3, 4]])
+    multiprocessing.spawn(_run_rank, args=(str(tmp_path / "store"), str(tmp_path), nli), nprocs=2)
     for rank in range(2):
-        values = {name: value.item() for name, value in torch.load(tmp_path / f"rank{rank}.pt").items()}
-        assert values["exact"] == values["idle"] == 2 / 5
-        assert values["rouge"] == pytest.approx(sum(rouge_l(answer, *refs) for answer, refs in pairs) / 5, abs=1e-12)
-        assert values["span"] == sum(span_coverage(answer, *refs) for answer, refs in pairs) / 5
+        for found in torch.load(tmp_path / f"rank{rank}.pt").values():
+            for name, value in expected.items():
+                tolerance = 1e-6 if name == "summac" else 1e-12  # the NLI model rounds by the batch
+                torch.testing.assert_close(found[name], value, rtol=0, atol=tolerance, msg=f"{name} on rank {rank}")
