@@ -59,3 +59,33 @@ def test_bigrams_do_not_cross_passages() -> None:
 
 def test_empty_answers_are_not_covered() -> None:
     assert unigram_coverage("", "one") == bigram_coverage("the", "the") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "passages", "span", "unigram", "bigram"),
+    [
+        # A.2: spaces around hyphens and slashes and before "'s" are closed, articles and punctuation go, case too.
+        ("a well-known mill", ["The well - known mill ."], 1.0, 1.0, 1.0),  # wellknown mill
+        ("well known mill", ["The well-known mill."], 0.0, 1 / 3, 0.0),  # a space is not a hyphen
+        ("km/h", ["120 km / h"], 1.0, 1.0, 1.0),  # kmh
+        ("the Miller's Daughter", ["Miller 's daughter sang"], 1.0, 1.0, 1.0),  # millers daughter
+        ("Miller’s daughter", ["the miller 's daughter"], 1.0, 1.0, 1.0),  # the curly apostrophe too
+        ("millers daughter", ["the miller's daughter"], 1.0, 1.0, 1.0),
+        ("miller daughter", ["the miller's daughter"], 0.0, 1 / 2, 0.0),
+        ("U.S. Army", ["the US army"], 1.0, 1.0, 1.0),
+        ("bank of a river", ["bank of the river"], 1.0, 1.0, 1.0),  # articles stand for nothing
+        ("theatre", ["the atre"], 0.0, 0.0, 0.0),  # no article inside a word
+        ("ÉCOLE «Łódź»", ["école Łódź, Poland"], 1.0, 1.0, 1.0),
+        ("東京", ["首都 東京 です"], 1.0, 1.0, 1.0),
+        ("東京", ["首都東京です"], 0.0, 0.0, 0.0),  # tokens are what white space parts
+        ("river 😀 mill", ["river mill"], 1.0, 1.0, 1.0),  # a sign is punctuation
+        ("mill mill river", ["mill river"], 0.0, 1.0, 1 / 2),  # repeats count each time
+        ("river", ["", "  ", "A river."], 1.0, 1.0, 1.0),
+        ("river", ["", "the ..."], 0.0, 0.0, 0.0),  # nothing is left of the context
+        (" \n", ["river"], 0.0, 0.0, 0.0),
+    ],
+)
+def test_all_three_by_hand(answer: str, passages: list[str], span: float, unigram: float, bigram: float) -> None:
+    assert span_coverage(answer, *passages) == span
+    assert unigram_coverage(answer, *passages) == pytest.approx(unigram)
+    assert bigram_coverage(answer, *passages) == pytest.approx(bigram)

@@ -34,6 +34,20 @@ def test_long_texts_equal_rouge_score() -> None:
         assert 0 < expected < 1
 
 
+@given(st.data())
+def test_summaries_equal_rouge_score(data: st.DataObject) -> None:
+    """Texts of 20 to 140 words that share words in their order, as a summary does with its reference."""
+    word = st.sampled_from(["the", "a", "mill", "U.S.", "well-known", "1931", "river,", "Ada's", "Élan", "burned."])
+    reference = data.draw(st.lists(word, min_size=20, max_size=140))
+    kept = data.draw(st.lists(st.booleans(), min_size=len(reference), max_size=len(reference)))
+    answer = [own for own, keep in zip(reference, kept, strict=True) if keep]
+    answer += data.draw(st.lists(word, min_size=20, max_size=140 - min(len(answer), 120)))
+    texts = " ".join(answer), " ".join(reference)
+    expected = SCORER.score(texts[1], texts[0])["rougeL"].fmeasure
+    assert rouge_l(*texts) == pytest.approx(expected, abs=1e-9)
+    assert expected > 0 or not any(kept)
+
+
 def test_no_reference_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one reference"):
         rouge_l("text")
