@@ -38,7 +38,8 @@ class MisbehavingServer:
         reply: The good reply, or a function from the request's body to it.
         faults: One for each arrival in turn, ``None`` for a good reply; after the last one all are good. Or a function
             from the request's body to a fault or none.
-        fault_rate: Share of the arrivals that get a random fault out of ``PASSING``, besides.
+        fault_rate: Share of the arrivals that get a random fault out of ``PASSING``, besides; a request that got an
+            empty, unparsable or cut-off reply gets no other one, or it would rightly be given up.
         model: The id that answers; by default ``<requested>-0613``.
         retry_after: Value of the header of a ``429_retry_after``.
         requests_per_minute: Arrivals beyond it, in any 60 s, are refused with 429.
@@ -79,6 +80,9 @@ class MisbehavingServer:
         """Hash of the messages → good replies given."""
         self._recent: deque[float] = deque()
         self._random = random.Random(0)
+        self._useless: set[str] = set()
+        self._asked: set[str] = set()
+        self._last_new = 0  # arrivals when the last new request came
         self._keep_bodies = True
         self._loop = asyncio.new_event_loop()
         self._connections: set[asyncio.Task[None]] = set()
@@ -104,6 +108,10 @@ class MisbehavingServer:
         return {
             "arrivals": len(self.arrivals),
             "seconds": self.arrivals[-1] - self.arrivals[0] if self.arrivals else 0.0,
+            "arrivals_until_the_last_new": self._last_new,
+            "seconds_until_the_last_new": self.arrivals[self._last_new - 1] - self.arrivals[0]
+            if self.arrivals
+            else 0.0,
             "most_in_a_minute": most_in_window(self.arrivals),
             "most_in_flight": self.most_in_flight,
             "injected": dict(self.injected),
@@ -156,6 +164,9 @@ class MisbehavingServer:
             return True
         self.arrivals.append(time.monotonic())
         body = json.loads(content)
+        if _digest(body) not in self._asked:
+            self._asked.add(_digest(body))
+            self._last_new = len(self.arrivals)
         if self._keep_bodies:
             self.bodies.append(body)
             self.authorizations.append(headers.get("authorization", ""))
@@ -179,6 +190,10 @@ class MisbehavingServer:
         fault = self.faults(body) if callable(self.faults) else next(self.faults, None)
         if fault is None and self._random.random() < self.fault_rate:
             fault = self._random.choice(PASSING)
+            if fault in ("empty", "unparsable", "cut_off"):
+                if _digest(body) in self._useless:
+                    fault = "500"
+                self._useless.add(_digest(body))
         if fault is not None:
             self.injected[fault] += 1
         return fault
@@ -205,7 +220,7 @@ class MisbehavingServer:
         if fault == "not_json":
             text = "<html><body>It is us, not you.</body></html>"
         if fault is None:
-            self.answered[hashlib.sha256(json.dumps(body["messages"]).encode()).hexdigest()[:16]] += 1
+            self.answered[_digest(body)] += 1
         await _send(writer, 200, text)
         return True
 
@@ -232,6 +247,10 @@ def most_in_window(arrivals: list[float], window: float = WINDOW) -> int:
             start += 1
         most = max(most, i - start + 1)
     return most
+
+
+def _digest(body: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body["messages"]).encode()).hexdigest()[:16]
 
 
 def _error(message: str, code: str | None = None) -> str:
