@@ -5,8 +5,8 @@
 1. The endpoint (``tests/judging/misbehaving_server.py``, in a process of its own) takes 0.1 s for a reply, admits R
    requests in any 60 s and refuses what comes beyond. 5% of what it admits meets a fault, of 16 kinds by chance: 408,
    409, 429 with and without ``Retry-After``, 500, 503, hang-ups before and within the body, a reply that never comes,
-   broken bodies, bodies that are no JSON, no choices, empty, unparsable and cut-off replies, another model's id. The
-   judge's limit is R; its deadline is 15 s, so that what never comes is given up after 5 s.
+   broken bodies, bodies that are no JSON, no choices, empty, unparsable and cut-off replies, another model's id.
+   The judge's limit is R; its deadline is 15 s, so that what never comes is given up after 5 s.
 2. The same candidates again, with what the first run stored.
 3. Verdicts on pairs given lazily, while the process's anonymous memory (``RssAnon``) is watched: one in fifty is new and
    asked of an endpoint without faults or limits, the others come out of the cache.
