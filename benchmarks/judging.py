@@ -8,8 +8,8 @@
    broken bodies, bodies that are no JSON, no choices, empty, unparsable and cut-off replies, another model's id.
    The judge's limit is R; its deadline is 15 s, so that what never comes is given up after 5 s.
 2. The same candidates again, with what the first run stored.
-3. Verdicts on pairs given lazily, while the process's anonymous memory (``RssAnon``) is watched: one in fifty is new and
-   asked of an endpoint without faults or limits, the others come out of the cache.
+3. Verdicts on pairs given lazily, while the process's anonymous memory (``RssAnon``) is watched: one in fifty is new
+   and asked of an endpoint without faults or limits, the others come out of the cache.
 """
 
 from __future__ import annotations
