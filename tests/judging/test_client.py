@@ -454,8 +454,10 @@ def test_a_client_that_nobody_holds_answers_and_then_ends(connect: Callable[...,
 
 
 SCRIPT = """
+    import signal
     import sys
     from reset_pl.judging.client import ChatClient
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     client = ChatClient("judge", sys.argv[1], api_key_env=None)
     replies = [client.submit([{"role": "user", "content": "hi"}], max_tokens=1, accept=len) for _ in range(4)]
     if sys.argv[2] == "wait":
