@@ -9,11 +9,11 @@ from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.errors import InputError
 from reset_pl.evaluation.suite import EvaluationSettings, evaluate
 from reset_pl.evaluation.table import print_tables
+from reset_pl.policy.fingerprint import policy_fingerprint
 from reset_pl.provenance import commit
 from reset_pl.records import Judge
 from reset_pl.rounds.ranks import Ranks
 from reset_pl.sampling.decoding import Sampler
-from reset_pl.tuning.policy import policy_fingerprint
 from reset_pl.tuning.sft import SFT
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-
 import lightning as L
 
 from callbacks.stage_end import AtStageEnd, run_root
+from reset_pl.policy.export import export_policy
 from reset_pl.tuning.sft import SFT
 
 
@@ -14,12 +13,9 @@ class ExportPolicy(AtStageEnd):
     """Writes ``policy/<stage>/`` (safetensors and tokenizer) at the end of every stage, for transformers and vLLM."""
 
     def at_stage_end(self, trainer: L.Trainer, module: SFT) -> None:
-        """Write the folder under another name and rename it, so that it is whole or absent."""
+        """Write the folder, unless it is there."""
         folder = run_root(trainer) / "policy" / module.stage
-        if module.global_step == 0 or folder.exists() or not trainer.is_global_zero:
+        if module.global_step == 0 or folder.exists():
             return
-        unfinished = folder.with_name(f".{folder.name}.tmp")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        module.policy.save_pretrained(unfinished)
-        trainer.datamodule.encoder.tokenizer.save_pretrained(unfinished)  # type: ignore[attr-defined]
-        unfinished.rename(folder)
+        tokenizer = trainer.datamodule.encoder.tokenizer  # type: ignore[attr-defined]
+        export_policy(module.policy, tokenizer, folder, writes=trainer.is_global_zero)

@@ -12,6 +12,7 @@ from callbacks.stage_end import run_root
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.errors import InputError
+from reset_pl.policy.fingerprint import policy_fingerprint
 from reset_pl.progress import say
 from reset_pl.records import Judge
 from reset_pl.rounds.ledger import Ledger
@@ -21,7 +22,6 @@ from reset_pl.rounds.selection import Selector
 from reset_pl.rounds.selectors import WeightedSelector
 from reset_pl.sampling.decoding import DecodingPlan, Sampler
 from reset_pl.tuning.continued import ContinuedTuning
-from reset_pl.tuning.policy import policy_fingerprint
 
 
 def stage_of_round(number: int) -> str:

@@ -11,10 +11,10 @@ from callbacks.stage_end import AtStageEnd, run_root
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.errors import InputError
 from reset_pl.evaluation.gate import GateVerdict, judge_stage
+from reset_pl.policy.load import load_policy
 from reset_pl.progress import say
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.run_directory import newest_checkpoint
-from reset_pl.tuning.policy import load_policy
 from reset_pl.tuning.sft import SFT
 
 

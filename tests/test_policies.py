@@ -26,8 +26,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"records", "errors"},
     "judging": {"records", "errors", "metrics"},
     "data": {"records", "errors", "files", "metrics", "progress"},
-    "sampling": {"records", "errors"},
-    "tuning": {"records", "errors"},
+    "policy": {"errors", "files", "provenance"},
+    "sampling": {"records", "errors", "progress", "policy"},
+    "tuning": {"records", "errors", "policy"},
     "preparation": {"records", "errors", "files", "progress", "provenance", "arguments", "data", "mini"},
     "rounds": {"records", "errors", "files", "progress", "data", "sampling", "judging"},
     "evaluation": {"records", "errors", "files", "progress", "data", "sampling", "judging", "rounds"},
@@ -67,7 +68,7 @@ def test_records_import_nothing_of_ours_and_rounds_no_lightning() -> None:
             assert not any(name.split(".")[0] == "lightning" for name in imports(path)), path
 
 
-@pytest.mark.parametrize("heavy", ["transformers", "vllm", "deepspeed", "openai", "datasets", "matplotlib"])
+@pytest.mark.parametrize("heavy", ["transformers", "peft", "vllm", "deepspeed", "openai", "datasets", "matplotlib"])
 def test_heavy_libraries_are_imported_where_they_are_used(heavy: str) -> None:
     for path in LIBRARY + CALLBACKS:
         if "mini" in path.parts and path.name not in ("sources.py", "oracle.py"):

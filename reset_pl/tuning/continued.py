@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from reset_pl.policy.adapters import Lora
+from reset_pl.policy.load import DType
 from reset_pl.tuning.mtl import MTL
-from reset_pl.tuning.policy import DType
 
 
 class ContinuedTuning(MTL):
@@ -16,6 +17,8 @@ class ContinuedTuning(MTL):
         weight_decay: AdamW's, on matrices only.
         warmup_ratio: Share of a stage's steps spent warming up.
         dtype: Type of the parameters.
+        lora: Train low-rank adapters in place of all weights.
+        activation_checkpointing: Compute activations again in the backward pass: less memory, a third more time.
     """
 
     def __init__(
@@ -26,8 +29,18 @@ class ContinuedTuning(MTL):
         weight_decay: float = 0.05,
         warmup_ratio: float = 0.03,
         dtype: DType = "float32",
+        lora: Lora | None = None,
+        activation_checkpointing: bool = False,
     ) -> None:
-        super().__init__(model=model, lr=lr, weight_decay=weight_decay, warmup_ratio=warmup_ratio, dtype=dtype)
+        super().__init__(
+            model=model,
+            lr=lr,
+            weight_decay=weight_decay,
+            warmup_ratio=warmup_ratio,
+            dtype=dtype,
+            lora=lora,
+            activation_checkpointing=activation_checkpointing,
+        )
         self.continued_lr = continued_lr
 
     def stage_lr(self) -> float:

@@ -10,9 +10,10 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch.optim import AdamW
 
 from reset_pl.errors import InputError
+from reset_pl.policy.adapters import Lora
+from reset_pl.policy.load import DType, load_policy
 from reset_pl.tuning.loss import target_losses
 from reset_pl.tuning.packing import enable_packing, packed_logits
-from reset_pl.tuning.policy import DType, load_policy
 from reset_pl.tuning.schedule import StageSchedule
 
 
@@ -25,6 +26,8 @@ class SFT(L.LightningModule):
         weight_decay: AdamW's, on matrices only.
         warmup_ratio: Share of a stage's steps spent warming up.
         dtype: Type of the parameters.
+        lora: Train low-rank adapters in place of all weights.
+        activation_checkpointing: Compute activations again in the backward pass: less memory, a third more time.
     """
 
     stage_name = "sft"
@@ -36,6 +39,8 @@ class SFT(L.LightningModule):
         weight_decay: float = 0.05,
         warmup_ratio: float = 0.03,
         dtype: DType = "float32",
+        lora: Lora | None = None,
+        activation_checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.model_path = model
@@ -43,6 +48,8 @@ class SFT(L.LightningModule):
         self.weight_decay = weight_decay
         self.warmup_ratio = warmup_ratio
         self.dtype_name: DType = dtype
+        self.lora = lora
+        self.activation_checkpointing = activation_checkpointing
         self.policy: Any = None
         self._schedule: StageSchedule | None = None
         self._step_loss = torch.zeros(())
@@ -50,7 +57,12 @@ class SFT(L.LightningModule):
     def configure_model(self) -> None:
         """Load the weights, once, where the strategy wants them."""
         if self.policy is None:
-            self.policy = load_policy(self.model_path, self.dtype_name)
+            self.policy = load_policy(
+                self.model_path,
+                self.dtype_name,
+                lora=self.lora,
+                activation_checkpointing=self.activation_checkpointing,
+            )
 
     # ------------------------------------------------------------------ stages
 

@@ -1,24 +1,26 @@
-"""The model that is tuned: loading it and telling it from others."""
+"""Loading the model that is tuned."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from reset_pl.errors import InputError
+from reset_pl.policy.adapters import Lora, with_adapters
 
 DType = Literal["float32", "bfloat16", "float16"]
 
 
-def load_policy(path: str, dtype: DType) -> Any:
+def load_policy(path: str, dtype: DType, *, lora: Lora | None = None, activation_checkpointing: bool = False) -> Any:
     """A causal language model from a folder or a hub id, in training mode.
 
     Args:
         path: Folder or hub id.
         dtype: Type of the parameters in memory.
+        lora: Adapters to train in place of the weights.
+        activation_checkpointing: Whether activations are computed again in the backward pass, to save memory.
 
     Raises:
         InputError: There is no such model.
@@ -39,14 +41,8 @@ def load_policy(path: str, dtype: DType) -> Any:
         raise InputError(
             f"expected a model at --model.model {path!r} (a folder, as seen from {Path.cwd()}, or a hub id): {line}"
         ) from error
+    if activation_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    if lora is not None:
+        model = with_adapters(model, lora)
     return model.train()
-
-
-@torch.no_grad()
-def policy_fingerprint(model: torch.nn.Module) -> str:
-    """Sixteen hex digits that change when any weight changes: rounds and evaluations name their policy by it."""
-    digest = hashlib.sha256()
-    for name, parameter in sorted(model.named_parameters()):
-        digest.update(name.encode())
-        digest.update(parameter.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from reset_pl.errors import InputError
-from reset_pl.tuning.policy import DType, load_policy, policy_fingerprint
+from reset_pl.policy.fingerprint import policy_fingerprint
+from reset_pl.policy.load import DType, load_policy
 
 
 def test_equal_weights_have_equal_fingerprints(tiny_model: Path) -> None:

@@ -1,0 +1,76 @@
+"""Proof of a hand-over: whoever got the weights gives fixed prompts the log-probabilities that the trainer gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from reset_pl.errors import InputError
+
+PROBE_LENGTHS = (4, 16, 33)
+"""Tokens of the probe prompts."""
+
+
+def probe_prompts(vocabulary: int) -> list[list[int]]:
+    """Fixed prompts of token ids, spread over the vocabulary.
+
+    Args:
+        vocabulary: Number of token ids that the tokenizer knows.
+    """
+    first = [sum(PROBE_LENGTHS[:i]) for i in range(len(PROBE_LENGTHS))]
+    return [
+        [(start + n) * 7919 % vocabulary for n in range(length)]
+        for start, length in zip(first, PROBE_LENGTHS, strict=True)
+    ]
+
+
+@torch.no_grad()
+def log_probs(model: Any, prompts: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Log-probability of every token of each prompt but the first, given those before it.
+
+    Args:
+        model: A transformers model; under ZeRO-3 all ranks call this together.
+        prompts: Token ids.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        rows = []
+        for prompt in prompts:
+            tokens = torch.tensor([list(prompt)], device=model.device)
+            logits = model(input_ids=tokens, use_cache=False).logits[0, :-1].float()
+            rows.append(logits.log_softmax(dim=-1).gather(1, tokens[0, 1:, None]).squeeze(1).tolist())
+        return rows
+    finally:
+        model.train(was_training)
+
+
+def check_hand_over(
+    expected: Sequence[Sequence[float]], got: Sequence[Sequence[float]], *, tolerance: float, receiver: str
+) -> None:
+    """Compare the log-probabilities of both sides, prompt by prompt.
+
+    Args:
+        expected: The trainer's.
+        got: The receiver's, of the same prompts.
+        tolerance: Largest difference of a token's log-probability that rounding explains, in nats.
+        receiver: Who got the weights, as the message names it.
+
+    Raises:
+        InputError: They differ, or are no numbers.
+    """
+    pairs = [pair for ours, theirs in zip(expected, got, strict=True) for pair in zip(ours, theirs, strict=True)]
+    trainer, sampler = max(pairs, key=lambda pair: _distance(*pair))
+    if not _distance(trainer, sampler) <= tolerance:
+        raise InputError(
+            f"expected {receiver} to give probe prompts the trainer's log-probabilities within {tolerance:g}, but a "
+            f"token has {trainer:.4f} in the trainer and {sampler:.4f} there: it does not hold the weights that were "
+            "handed over, and nothing was sampled from it"
+        )
+
+
+def _distance(a: float, b: float) -> float:
+    distance = abs(a - b)
+    return distance if distance == distance else float("inf")
