@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["count", "duration", "score", "share", "signed"]
+from collections.abc import Sequence
+
+__all__ = ["aligned", "count", "duration", "score", "share", "signed"]
 
 MISSING = "–"
 """Stands where there is no number; never a 0."""
@@ -71,3 +73,20 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table for the terminal: heading, a rule and the rows; names to the left, numbers to the right.
+
+    Args:
+        rows: Cells, the heading's first.
+
+    >>> aligned([["set", "n"], ["nq", "1,000"]])
+    ['set      n', '──────────', 'nq   1,000']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        row[0].ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]
+    return [lines[0], "─" * len(lines[0]), *lines[1:]]

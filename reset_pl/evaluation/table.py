@@ -227,13 +227,8 @@ def _round_lines(entry: Round, rates: Mapping[str, str]) -> list[str]:
     )
     heading = ["data set", "prompts", "candidates", "selected", *rates.values()]
     rows = [_round_row(entry, name, rates) for name in datasets]
-    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
-    lines = [
-        row[0].ljust(widths[0]) + "".join(_GAP + cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))
-        for row in [heading, *rows]
-    ]
     title = f"round {entry.number}" + ("" if entry.is_complete else " (running)")
-    table = [lines[0], "─" * len(lines[0]), *lines[1:]] if rows else []
+    table = numbers.aligned([heading, *rows]) if rows else []
     return [title, *table, *_round_notes(entry)]
 
 

@@ -6,6 +6,7 @@ processes see counts twice: share them out without repeats.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -64,9 +65,9 @@ class MeanScore(Metric):
         for name in ("total", "count"):
             self.add_state(name, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
 
+    @abstractmethod
     def shares(self, *batch: Any) -> Shares:
         """What each example of a batch adds; the arguments are those of ``update``."""
-        raise NotImplementedError
 
     def means(self, total: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
         """The means out of sums and counts of any number of leading dimensions."""

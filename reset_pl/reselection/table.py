@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from reset_pl.evaluation import numbers
@@ -30,7 +30,7 @@ def summary_of(manifest: Mapping[str, Any], round_weights: Mapping[str, float]) 
             name, *(numbers.count(counts[key]) for key in columns), numbers.share(tie),
             numbers.score(scores["best"]), numbers.score(scores["random"]),
         ])  # fmt: skip
-    lines = _aligned(rows)
+    lines = numbers.aligned(rows)
     before = "" if manifest["weights"] == round_weights else f" (the round's: {_weights(round_weights)})"
     lines.append(f"weights: {_weights(manifest['weights'])}{before}")
     if left_out := manifest["left_out"]:
@@ -49,7 +49,7 @@ def sensitivity_table(sensitivity: Mapping[str, Any]) -> str:
     rows = [["weight", *heading]]
     rows += [[name, *map(numbers.share, shares)] for name, shares in sensitivity["changed"].items()]
     lines = [
-        *_aligned(rows),
+        *numbers.aligned(rows),
         "",
         "share of the prompts that would be given another text than the round chose, by the weight of faithfulness",
         "(of instruction following on instructions) beside a task weight of 1; the paper's weight is 2",
@@ -59,13 +59,3 @@ def sensitivity_table(sensitivity: Mapping[str, Any]) -> str:
 
 def _weights(weights: Mapping[str, float]) -> str:
     return ", ".join(f"{aspect} {weight:g}" for aspect, weight in weights.items())
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Heading, a rule and the rows: names to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        row[0].ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
-        for row in rows
-    ]
-    return [lines[0], "─" * len(lines[0]), *lines[1:]]

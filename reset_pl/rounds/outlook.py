@@ -52,8 +52,15 @@ def describe(forecast: Forecast) -> str:
     return text + (f", ${forecast.dollars:,.2f}" if forecast.dollars else "")
 
 
-def check_budget(forecast: Forecast, judge: Judge, spent: float) -> None:
-    """Refuse a round that its budget does not cover, before the first call.
+def check_budget(forecast: Forecast, judge: Judge, spent: float, *, work: str, cut: str) -> None:
+    """Refuse work that its budget does not cover, before the first call.
+
+    Args:
+        forecast: The work.
+        judge: Who is to do it.
+        spent: Dollars spent on this judge before.
+        work: What it is, as the message names it.
+        cut: What the user can do to have less of it.
 
     Raises:
         InputError: It does not.
@@ -64,9 +71,9 @@ def check_budget(forecast: Forecast, judge: Judge, spent: float) -> None:
         return
     before = f" and ${spent:,.2f} is spent" if spent else ""
     raise InputError(
-        f"expected a budget of judge {judge.name} that covers the round, ${forecast.dollars:,.2f} at most "
-        f"({forecast.calls:,} {forecast.unit}), but it is ${judge.budget:,.2f}{before}: raise its budget, or draw "
-        "fewer prompts (--trainer.callbacks.prompts_per_dataset); nothing has been sent"
+        f"expected a budget of judge {judge.name} that covers the {work}, ${forecast.dollars:,.2f} at most "
+        f"({forecast.calls:,} {forecast.unit}), but it is ${judge.budget:,.2f}{before}: raise its budget, or {cut}; "
+        "nothing has been sent"
     )
 
 

@@ -159,7 +159,8 @@ def _say_what_is_left(
     for forecast in forecasts:
         say(f"round {settings.number}: {describe(forecast)}")
         judge = next(judge for judge in judges.all if judge.name == forecast.judge)
-        check_budget(forecast, judge, spent[judge.name])
+        fewer = "draw fewer prompts (--trainer.callbacks.prompts_per_dataset)"
+        check_budget(forecast, judge, spent[judge.name], work="round", cut=fewer)
     manifest = ledger.read_manifest() or {}
     if "forecast" not in manifest:
         ledger.write_manifest({**manifest, "forecast": [asdict(forecast) for forecast in forecasts]})

@@ -18,7 +18,7 @@ from reset_pl.judging.forecast import ForecastingJudge
 from reset_pl.judging.remote import RemoteJudge
 from reset_pl.progress import Progress, say
 from reset_pl.records import Candidate, Example, Judge
-from reset_pl.rounds.outlook import describe
+from reset_pl.rounds.outlook import check_budget, describe
 from reset_pl.rounds.tables import candidate_from_row
 
 __all__ = ["retest"]
@@ -82,12 +82,7 @@ def _again(judge: Judge, before: NDArray[np.float64], pairs: Sequence[tuple[Exam
     if isinstance(judge, ForecastingJudge):
         forecast = judge.forecast(pairs)
         say(f"retest: {describe(forecast)}")
-        budget = judge.budget if isinstance(judge, RemoteJudge) else None
-        if budget is not None and forecast.dollars > budget:
-            raise InputError(
-                f"expected a budget of judge {judge.name} that covers the retest, ${forecast.dollars:,.2f} at most, "
-                f"but it is ${budget:,.2f}: raise its budget or lower --retest; nothing has been sent"
-            )
+        check_budget(forecast, judge, spent=0.0, work="retest", cut="lower --retest")
     if isinstance(judge, RemoteJudge):
         judge.share(1)
     verdicts = {}

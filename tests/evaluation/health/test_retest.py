@@ -106,6 +106,6 @@ def test_what_it_costs_is_said_before_and_kept_to(tmp_path: Path, capsys: pytest
     retest(judged, [PaidJudge(1.0)], 10)
     assert "retest: scripted: at most 10 requests, $1.00" in capsys.readouterr().err
     poor = PaidJudge(0.99)
-    with pytest.raises(InputError, match=r"covers the retest, \$1.00 at most, but it is \$0.99"):
+    with pytest.raises(InputError, match=r"covers the retest, \$1.00 at most \(\d+ \w+\), but it is \$0.99"):
         retest(judged, [poor], 10)
     assert poor.judged == []
