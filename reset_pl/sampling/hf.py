@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from reset_pl.records import Candidate, Example
+from reset_pl.sampling.answers import to_candidate
 from reset_pl.sampling.decoding import Draw, Plan, Sampler
 
 
@@ -80,26 +81,9 @@ class HFSampler(Sampler):
         )
         answers = output[:, input_ids.shape[1] :].tolist()
         return [
-            _candidate(example, draw, answer, tokenizer)
+            to_candidate(example, draw, answer, tokenizer)
             for (_, example, draw), answer in zip(rows, answers, strict=True)
         ]
-
-
-def _candidate(example: Example, draw: Draw, answer: list[int], tokenizer: Any) -> Candidate:
-    limit = draw.decoding.max_new_tokens
-    ended = tokenizer.eos_token_id in answer[:limit]
-    token_ids = answer[: answer.index(tokenizer.eos_token_id)] if ended else answer[:limit]
-    return Candidate(
-        id=draw.candidate_id,
-        example_id=example.id,
-        round=draw.round,
-        procedure=draw.procedure,
-        decoding=draw.decoding,
-        text=tokenizer.decode(token_ids, skip_special_tokens=True).strip(),
-        token_ids=tuple(token_ids),
-        finish_reason="stop" if ended else "length",
-        seed=draw.seed,
-    )
 
 
 def _pad_left(prompts: Sequence[list[int]], pad_token_id: int) -> tuple[torch.Tensor, torch.Tensor]:
