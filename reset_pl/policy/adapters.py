@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+import torch
+
+from reset_pl.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,26 +22,118 @@ class Lora:
     """Scale: an adapter's output is multiplied by alpha / rank."""
     dropout: float = 0.0
     """Share of an adapter's inputs dropped in training."""
-    target_modules: list[str] | str = "all-linear"
+    target_modules: list[str] | Literal["all-linear"] = "all-linear"
     """Names of the layers that get one; ``all-linear`` for every linear layer but the output's."""
     quantize: bool = False
     """Whether the model's own weights are kept in 4 bits (QLoRA, arXiv 2305.14314); needs a CUDA GPU."""
 
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: One of them is none that an adapter can have.
+        """
+        for name, value in (("rank", self.rank), ("alpha", self.alpha)):
+            if value < 1:
+                raise InputError(f"expected --model.lora.{name} of at least 1, but got {value}")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"expected --model.lora.dropout in [0, 1), but got {self.dropout}")
+
 
 def with_adapters(model: Any, lora: Lora) -> Any:
-    """The model with adapters, which alone are trained.
+    """The model with adapters, which alone are trained; at first they change nothing that it computes.
+
+    The layers are put into the model itself, which stays the transformers model that it was: its ``forward``, its
+    ``generate`` and its settings are not hidden behind another class. An adapter's first values follow from the run's
+    seed alone, so that a restart, and a roll back to the start, begin with the same ones.
 
     Args:
         model: A transformers model.
         lora: Their settings.
+
+    Raises:
+        InputError: The model has no layer of such a name.
     """
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, inject_adapter_in_model
 
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=lora.target_modules,
+        target_modules=_targets(model, lora.target_modules),
         task_type="CAUSAL_LM",
+        base_model_name_or_path=model.name_or_path,
     )
-    return get_peft_model(model, config)
+    model = inject_adapter_in_model(config, model)
+    _initialise(model)
+    return model
+
+
+def has_adapters(model: torch.nn.Module) -> bool:
+    """Whether ``with_adapters`` made the model."""
+    return any(True for _ in _layers(model))
+
+
+def adapter_names(names: Iterable[str]) -> set[str]:
+    """Those of the parameters' names that are adapters'.
+
+    >>> adapter_names(["q_proj.base_layer.weight", "q_proj.lora_A.default.weight"])
+    {'q_proj.lora_A.default.weight'}
+    """
+    return {name for name in names if ".lora_A." in name or ".lora_B." in name}
+
+
+def _targets(model: Any, wanted: list[str] | str) -> list[str]:
+    """Last names of the layers that get an adapter."""
+    output = model.get_output_embeddings()
+    linear = {
+        name.rpartition(".")[2]
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear) and layer is not output
+    }
+    if isinstance(wanted, str):
+        wanted = sorted(linear)
+    unknown = [name for name in wanted if name not in linear]
+    if unknown or not wanted:
+        raise InputError(
+            f"expected --model.lora.target_modules among the linear layers of {type(model).__name__}, "
+            f"{', '.join(sorted(linear)) or 'which has none'}, or all-linear, but got {', '.join(unknown) or 'none'}"
+        )
+    return wanted
+
+
+def _layers(model: torch.nn.Module) -> Iterator[tuple[str, Any]]:
+    """Name and layer of everything that has an adapter."""
+    for name, layer in model.named_modules():
+        if hasattr(layer, "lora_A") and hasattr(layer, "base_layer"):
+            yield name, layer
+
+
+@torch.no_grad()
+def _initialise(model: torch.nn.Module) -> None:
+    """Give A random values and B zeros (LoRA, section 4.1).
+
+    peft has done so already, but not under ZeRO-3: there its zeros reach an empty placeholder, and B keeps the random
+    values that a linear layer starts with.
+    """
+    generator = torch.Generator().manual_seed(torch.initial_seed() % 2**63)
+    for _, layer in _layers(model):
+        down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+        with _whole([down, up]):
+            first = torch.empty(down.shape).uniform_(-1, 1, generator=generator)
+            down.copy_(first / math.sqrt(down.shape[1]))
+            up.zero_()
+        if not hasattr(down, "ds_id"):
+            # Small updates are lost on bfloat16; under DeepSpeed, which wants one type, it keeps copies in float32.
+            down.data, up.data = down.data.float(), up.data.float()
+
+
+def _whole(parameters: list[Any]) -> Any:
+    """A block in which parameters are whole and may be written; under ZeRO-3 what rank 0 writes counts."""
+    from contextlib import nullcontext
+
+    if not hasattr(parameters[0], "ds_id"):
+        return nullcontext()
+    from deepspeed.zero import GatheredParameters
+
+    return GatheredParameters(parameters, modifier_rank=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ def load_policy(path: str, dtype: DType, *, lora: Lora | None = None, activation
         activation_checkpointing: Whether activations are computed again in the backward pass, to save memory.
 
     Raises:
-        InputError: There is no such model.
+        InputError: There is no such model, its layers are not those that get adapters, or it cannot be quantized here.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
@@ -34,15 +35,41 @@ def load_policy(path: str, dtype: DType, *, lora: Lora | None = None, activation
         raise InputError(
             f"expected a Hugging Face model folder at {path}, but it has no config.json: mend --model.model"
         )
+    settings = _in_four_bits() if lora is not None and lora.quantize else {"dtype": getattr(torch, dtype)}
     try:
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype))
+        model = AutoModelForCausalLM.from_pretrained(path, **settings)
     except (OSError, ValueError) as error:
         line = (str(error).splitlines() or [""])[0]
         raise InputError(
             f"expected a model at --model.model {path!r} (a folder, as seen from {Path.cwd()}, or a hub id): {line}"
         ) from error
     if activation_checkpointing:
+        # Not reentrant: gradients then reach the adapters although the embeddings, which are frozen, need none.
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if lora is not None:
         model = with_adapters(model, lora)
     return model.train()
+
+
+def _in_four_bits() -> dict[str, Any]:
+    """Settings of ``from_pretrained`` for QLoRA: NF4, double quantization, bfloat16 computation (its section 3).
+
+    Raises:
+        InputError: This machine cannot.
+    """
+    if not torch.cuda.is_available() or find_spec("bitsandbytes") is None:
+        raise InputError(
+            "expected a CUDA GPU and bitsandbytes (pip install 'reset_pl[qlora]') for --model.lora.quantize true, but "
+            f"got {'no bitsandbytes' if torch.cuda.is_available() else 'no GPU'}: leave it false for plain LoRA"
+        )
+    from transformers import BitsAndBytesConfig
+
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    # Weights are quantized on their way to the GPU, so they go to this rank's at once.
+    device = torch.cuda.current_device()
+    return {"dtype": torch.bfloat16, "quantization_config": quantization, "device_map": {"": device}}
