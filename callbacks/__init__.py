@@ -2,8 +2,9 @@
 
 from callbacks.checkpoint_evaluation import CheckpointEvaluation
 from callbacks.export_hf import ExportPolicy
+from callbacks.preemption import Preemption
 from callbacks.reset_rounds import ResetRounds
 from callbacks.round_gate import RoundGate
 from callbacks.stage_checkpoint import StageCheckpoint
 
-__all__ = ["CheckpointEvaluation", "ExportPolicy", "ResetRounds", "RoundGate", "StageCheckpoint"]
+__all__ = ["CheckpointEvaluation", "ExportPolicy", "Preemption", "ResetRounds", "RoundGate", "StageCheckpoint"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import lightning as L
 
 from callbacks.stage_end import AtStageEnd, run_root
@@ -81,4 +83,9 @@ class CheckpointEvaluation(AtStageEnd):
 
 def ranks_of(trainer: L.Trainer) -> Ranks:
     """This process among the trainer's."""
-    return Ranks(rank=trainer.global_rank, world_size=trainer.world_size, barrier=trainer.strategy.barrier)
+    return Ranks(
+        rank=trainer.global_rank,
+        world_size=trainer.world_size,
+        barrier=trainer.strategy.barrier,
+        anyone=partial(trainer.strategy.reduce_boolean_decision, all=False),
+    )

@@ -37,22 +37,24 @@ class StageCheckpoint(AtStageEnd):
         step = trainer.global_step
         if step % self.every_n_steps == 0 and step != self._saved_step and not pl_module.stage_finished:
             self._saved_step = step
-            superseded, self._inside = self._inside, self._save(trainer, pl_module)
+            superseded, self._inside = self._inside, save_checkpoint(trainer, pl_module)
             self._remove(trainer, superseded)
 
     def at_stage_end(self, trainer: L.Trainer, module: SFT) -> None:
         """Save, unless a checkpoint of this stage's end is there."""
         if module.global_step > 0:
-            self._save(trainer, module)
+            save_checkpoint(trainer, module)
             self._remove(trainer, self._inside)
             self._inside = None
-
-    def _save(self, trainer: L.Trainer, module: SFT) -> Path:
-        path = run_root(trainer) / "checkpoints" / f"{module.stage}-{module.global_step:06d}.ckpt"
-        if not path.exists():
-            trainer.save_checkpoint(path)
-        return path
 
     def _remove(self, trainer: L.Trainer, path: Path | None) -> None:
         if path is not None:
             trainer.strategy.remove_checkpoint(path)
+
+
+def save_checkpoint(trainer: L.Trainer, module: SFT) -> Path:
+    """Save ``checkpoints/<stage>-<step>.ckpt``, all ranks together, unless it is there; returns its path."""
+    path = run_root(trainer) / "checkpoints" / f"{module.stage}-{module.global_step:06d}.ckpt"
+    if not path.exists():
+        trainer.save_checkpoint(path)
+    return path

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reset_pl import __version__
 from reset_pl.errors import InputError
+from reset_pl.interruption import catch_signals
 
 HELP = f"""\
 usage: python -m reset_pl COMMAND [options]
@@ -46,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     command, *rest = arguments
     if command in ("fit", "validate"):
+        if command == "fit":
+            catch_signals()  # before the imports, which take seconds
         from reset_pl.cli import run_lightning
 
         return run_lightning()

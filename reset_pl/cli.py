@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jsonargparse import Namespace
+from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
@@ -20,12 +22,14 @@ from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS
 from reset_pl.data.sources import JsonlSource, ParquetSource
 from reset_pl.errors import InputError
+from reset_pl.interruption import Interrupted
 from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge
 from reset_pl.judging.llm import LLMJudge
 from reset_pl.judging.task import ExactMatchJudge, RougeJudge
 from reset_pl.judging.verifiable import VerifiableInstructionJudge
 from reset_pl.mini.oracle import OracleJudge
 from reset_pl.mini.sources import MiniSource
+from reset_pl.processes import SlurmJob, process_group_ended, status_when_interrupted
 from reset_pl.progress import say
 from reset_pl.provenance import environment
 from reset_pl.records import Judge
@@ -88,6 +92,17 @@ class ResetCLI(LightningCLI):
         """Refuse to go on in the directory of a run with other settings, before anything is loaded."""
         if self.subcommand == "fit":
             check_settings(self._run_dir, self._resolved())
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Make the trainer: any fit can be interrupted, and under Slurm the batch script requeues."""
+        trainer = self._get(self.config_init, "trainer")
+        if SlurmJob.detect():
+            plugins = trainer.get("plugins") or []
+            kwargs["plugins"] = [*(plugins if isinstance(plugins, list) else [plugins]), SlurmJob()]
+        if self.subcommand == "fit":
+            preemption = importlib.import_module("callbacks").Preemption()  # by its name, as YAML names callbacks
+            kwargs["callbacks"] = [preemption, *(trainer.get("callbacks") or [])]
+        return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:
         """Save the configuration, then go on from the newest checkpoint of the run, if there is one."""
@@ -170,10 +185,19 @@ _CLI = TypeVar("_CLI", bound=ResetCLI)
 
 
 def run_lightning() -> int:
-    """Run ``fit`` or ``validate`` with the arguments of the process, which its other ranks are started with too."""
+    """Run ``fit`` or ``validate`` with the arguments of the process, which its other ranks are started with too.
+
+    Returns:
+        The exit status: 0, or 75 after a signal, when the same command goes on from there.
+    """
     command, *arguments = sys.argv[1:]
     sys.argv[1:] = [command, *configs_first(arguments)]
-    _command_line(ResetCLI)
+    with process_group_ended():
+        try:
+            _command_line(ResetCLI)
+        except Interrupted as interruption:
+            rank_zero_only(say)(f"interrupted: {interruption}; the same command goes on from there")
+            return status_when_interrupted()
     return 0
 
 
@@ -223,5 +247,6 @@ def _quieten() -> None:
         ".*is smaller than the logging interval.*",
         ".*Total length of `list` across ranks is zero.*",  # no validation sets
         ".*LeafSpec.*",
+        ".*`srun` command is available.*",  # on a login node
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -17,6 +17,7 @@ CALLBACKS = sorted((ROOT / "callbacks").glob("*.py"))
 MAY_IMPORT: dict[str, set[str]] = {
     "records": set(),
     "errors": set(),
+    "interruption": set(),
     "provenance": set(),
     "progress": set(),
     "files": {"errors"},
@@ -30,8 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sampling": {"records", "errors", "progress", "policy"},
     "tuning": {"records", "errors", "policy"},
     "preparation": {"records", "errors", "files", "progress", "provenance", "arguments", "data", "mini"},
-    "rounds": {"records", "errors", "files", "progress", "data", "sampling", "judging"},
-    "evaluation": {"records", "errors", "files", "progress", "data", "sampling", "judging", "rounds"},
+    "rounds": {"records", "errors", "interruption", "files", "progress", "data", "sampling", "judging"},
+    "evaluation": {"records", "errors", "interruption", "files", "progress", "data", "sampling", "judging", "rounds"},
     "reselection": {"records", "errors", "files", "progress", "arguments", "data", "rounds", "evaluation"},
     "preview": {"records", "errors", "data", "cli"},
 }

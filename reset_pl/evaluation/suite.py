@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from reset_pl.evaluation.intervals import Interval, bootstrap_interval, macro_interval
 from reset_pl.files import committed
+from reset_pl.interruption import Interrupted, requested
 from reset_pl.judging.verdicts import is_declined
 from reset_pl.progress import Progress
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
@@ -69,12 +70,17 @@ def evaluate(
 
     Returns:
         The JSON file.
+
+    Raises:
+        Interrupted: The process, or another rank, was asked to stop; the evaluation is done anew at the next start.
     """
     ranks = ranks or Ranks()
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{settings.stage}.json"
     own = _share(examples, settings.chunk_size, ranks)
     rows = _answer_and_score(own, settings, sampler, judges, held_out_judges)
+    if ranks.anyone(requested()):
+        raise Interrupted(f"the evaluation of {settings.stage} begins anew")
     columns = score_columns(held_out_judges)
     _write_rows(directory / f".{settings.stage}-{ranks.rank}.parquet", rows, columns)
     ranks.barrier()
@@ -115,6 +121,8 @@ def _answer_and_score(
     rows: list[Row] = []
     with Progress(sum(map(len, chunks)), f"evaluating {settings.stage}", "examples") as progress:
         for chunk in chunks:
+            if requested():
+                break
             by_id = {example.id: example for example in chunk}
             pairs = [(by_id[candidate.example_id], candidate) for candidate in sampler.sample(chunk, plan)]
             scores: dict[str, Row] = {candidate.id: {} for _, candidate in pairs}

@@ -61,9 +61,19 @@ class Ledger:
         """Rank → why it has stopped."""
         return {int(path.stem.rpartition("-")[2]): path.read_text() for path in self.parts.glob("failed-*.txt")}
 
-    def forget_failures(self) -> None:
+    def note_interruption(self) -> None:
+        """Leave word that the run was asked to stop; a round that has ended meanwhile needs none."""
+        if self.parts.is_dir():
+            (self.parts / "interrupted").touch()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a rank was asked to stop."""
+        return (self.parts / "interrupted").exists()
+
+    def forget_stops(self) -> None:
         """Start anew: what stopped an earlier attempt stops this one no more."""
-        for path in self.parts.glob("failed-*.txt"):
+        for path in [*self.parts.glob("failed-*.txt"), self.parts / "interrupted"]:
             path.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ the finished round

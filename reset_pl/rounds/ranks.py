@@ -1,7 +1,8 @@
 """The processes that share a round: who does what, and how they wait without a collective.
 
 A process group gives up on a rank that is late by half an hour, and judging can take longer. So ranks that are done
-watch the ledger, and meet in a collective only when the round is over.
+watch the ledger, and meet in a collective only when the round is over. A rank that is asked to stop leaves word there,
+so that all of them leave, each with its work committed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from reset_pl.errors import InputError
+from reset_pl.interruption import Interrupted, requested
 from reset_pl.rounds.ledger import Ledger
 
 _T = TypeVar("_T")
@@ -29,6 +31,8 @@ class Ranks:
     """Number of processes."""
     barrier: Callable[[], None] = field(default=lambda: None)
     """Waits for all of them; used only where none can be late."""
+    anyone: Callable[[bool], bool] = field(default=lambda said: said)
+    """Whether any of them says so; all call it together, as a barrier."""
 
     def own(self, items: Sequence[_T]) -> Sequence[_T]:
         """This process's share."""
@@ -40,10 +44,25 @@ def failures_noted(ledger: Ledger, ranks: Ranks) -> Iterator[None]:
     """What stops this rank is written where the others look while they wait."""
     try:
         yield
+    except Interrupted:
+        raise
     except BaseException as error:
         if ranks.world_size > 1:
             ledger.note_failure(ranks.rank, f"{type(error).__name__}: {error}")
         raise
+
+
+def check_interruption(ledger: Ledger) -> None:
+    """A safe point: leave here if this rank or another was asked to.
+
+    Raises:
+        Interrupted: One was.
+    """
+    if requested():
+        ledger.note_interruption()
+    elif not ledger.interrupted:
+        return
+    raise Interrupted(f"{ledger.directory} holds what has been sampled and judged")
 
 
 def wait_until(done: Callable[[], bool], ledger: Ledger) -> None:
@@ -54,9 +73,11 @@ def wait_until(done: Callable[[], bool], ledger: Ledger) -> None:
 
     Raises:
         InputError: Another rank has stopped.
+        Interrupted: A rank was asked to.
     """
     pause = _FIRST_PAUSE
     while not done():
+        check_interruption(ledger)
         for rank, why in ledger.failures().items():
             raise InputError(f"rank {rank} has stopped, and this rank with it: {why}")
         time.sleep(pause)

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from reset_pl.errors import InputError
+from reset_pl.interruption import Interrupted
 from reset_pl.judging.remote import RemoteJudge
 from reset_pl.progress import say
 from reset_pl.records import Example, Judge
@@ -62,6 +63,7 @@ def run_round(
     Raises:
         InputError: The ledger belongs to other weights, a budget does not cover the round, a judge cannot go on, or
             nothing could be selected.
+        Interrupted: The process, or another rank, was asked to stop; every chunk begun has been committed.
     """
     ranks = ranks or Ranks()
     ledger = Ledger(directory)
@@ -76,21 +78,27 @@ def run_round(
     if ranks.rank == 0:
         _begin(ledger, settings, everyone, prompts)
         _say_what_is_left(ledger, settings, everyone, chunks, bound, spent)
-        ledger.forget_failures()
+        ledger.forget_stops()
     ranks.barrier()
-    with failures_noted(ledger, ranks):
-        for judge in everyone.all:
-            if isinstance(judge, RemoteJudge):
-                judge.share(ranks.world_size, spent[judge.name])
-        worker = Worker(ledger, settings, bound, sampler, everyone.all)
-        worker.run(ranks.own(chunks))
-        if ranks.rank == 0:
-            expected = {path.name for judge in everyone.all for path in _verdict_parts(ledger, chunks, judge)}
-            wait_until(lambda: expected <= {path.name for path in ledger.parts.glob("verdicts-*.parquet")}, ledger)
-            _finish(ledger, chunks, everyone, selector, worker, started)
-    if ranks.rank != 0:
-        wait_until(lambda: ledger.complete, ledger)
-    ranks.barrier()
+    stopped = None
+    try:
+        with failures_noted(ledger, ranks):
+            for judge in everyone.all:
+                if isinstance(judge, RemoteJudge):
+                    judge.share(ranks.world_size, spent[judge.name])
+            worker = Worker(ledger, settings, bound, sampler, everyone.all)
+            worker.run(ranks.own(chunks))
+            if ranks.rank == 0:
+                expected = {path.name for judge in everyone.all for path in _verdict_parts(ledger, chunks, judge)}
+                wait_until(lambda: expected <= {path.name for path in ledger.parts.glob("verdicts-*.parquet")}, ledger)
+                _finish(ledger, chunks, everyone, selector, worker, started)
+        if ranks.rank != 0:
+            wait_until(lambda: ledger.complete, ledger)
+    except Interrupted as interruption:
+        stopped = interruption
+    # One rank may have finished the round while another was told to stop: all leave, or none does.
+    if ranks.anyone(stopped is not None):
+        raise stopped or Interrupted(f"{directory} holds what has been sampled and judged")
     return ledger
 
 

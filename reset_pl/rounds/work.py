@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 from reset_pl.errors import InputError
@@ -16,9 +16,12 @@ from reset_pl.records import Candidate, Example, Judge
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.rounds.outlook import stand_in
 from reset_pl.rounds.prompts import Chunk, RoundSettings
+from reset_pl.rounds.ranks import check_interruption
 from reset_pl.rounds.selection import REFERENCE
 from reset_pl.rounds.tables import candidate_from_row, candidate_row, verdict_row
 from reset_pl.sampling.decoding import BoundPlan, Sampler
+
+_LOOKS_EVERY = 0.5  # seconds between looks at whether to stop, while judges work
 
 
 class Stopwatch:
@@ -85,6 +88,8 @@ class Worker:
 
         Raises:
             InputError: A judge cannot go on, or two models answered for one; what was committed stays.
+            Interrupted: A rank was asked to stop. What is being sampled and judged is committed first; what waits for
+                a judge is left for the next start.
         """
         total = sum(len(chunk.examples) for chunk in chunks)
         label = f"round {self.settings.number}"
@@ -95,12 +100,15 @@ class Worker:
         ):
             pending: list[Future[None]] = []
             for chunk in chunks:
+                check_interruption(self.ledger)
                 self._sample(chunk)
                 sampled.advance(len(chunk.examples))
                 pending += [threads[judge.name].submit(self._judge, judge, chunk, judged) for judge in self.judges]
                 _raise_failures(pending)
-            for future in as_completed(pending):
-                future.result()
+            while pending:
+                check_interruption(self.ledger)
+                wait(pending, timeout=_LOOKS_EVERY, return_when=FIRST_COMPLETED)
+                _raise_failures(pending)
 
     # ------------------------------------------------------------------ sampling
 
@@ -108,7 +116,11 @@ class Worker:
         if self.ledger.part_path("candidates", chunk.name).exists():
             return
         with self._sampling:
-            candidates = list(self.sampler.sample(chunk.examples, self.plan))
+            try:
+                candidates = list(self.sampler.sample(chunk.examples, self.plan))
+            except InputError:
+                check_interruption(self.ledger)  # the signal may have ended the sampler's own process too
+                raise
         if self.settings.judge_references:
             candidates += [self._reference(e, e.response) for e in chunk.examples if e.response is not None]
         candidates.sort(key=lambda candidate: candidate.id)
@@ -166,7 +178,10 @@ def check_models(judge: Judge, models: set[str], ledger: Ledger) -> None:
 
 @contextmanager
 def _threads(judges: Sequence[Judge]) -> Iterator[dict[str, ThreadPoolExecutor]]:
-    """A pool for each judge; after an error what has not begun is dropped."""
+    """A pool for each judge; after an error what has not begun is dropped, and what runs is waited for.
+
+    Not after Ctrl-C: judges that can be closed (those that ask an endpoint) are, which calls off what they wait for.
+    """
     pools = {
         judge.name: ThreadPoolExecutor(
             max_workers=judge.chunks_at_once if isinstance(judge, RemoteJudge) else 1, thread_name_prefix=judge.name
@@ -175,6 +190,10 @@ def _threads(judges: Sequence[Judge]) -> Iterator[dict[str, ThreadPoolExecutor]]
     }
     try:
         yield pools
+    except KeyboardInterrupt:
+        for judge in judges:
+            getattr(judge, "close", lambda: None)()
+        raise
     finally:
         for pool in pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
