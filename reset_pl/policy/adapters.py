@@ -134,6 +134,6 @@ def _whole(parameters: list[Any]) -> Any:
 
     if not hasattr(parameters[0], "ds_id"):
         return nullcontext()
-    from deepspeed.zero import GatheredParameters
+    from deepspeed.runtime.zero import GatheredParameters
 
     return GatheredParameters(parameters, modifier_rank=0)

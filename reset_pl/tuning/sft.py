@@ -15,6 +15,7 @@ from reset_pl.policy.load import DType, load_policy
 from reset_pl.tuning.loss import target_losses
 from reset_pl.tuning.packing import enable_packing, packed_logits
 from reset_pl.tuning.schedule import StageSchedule
+from reset_pl.tuning.strategies import deepspeed_config, loaded_in_shards, zero_stage
 
 
 class SFT(L.LightningModule):
@@ -51,18 +52,45 @@ class SFT(L.LightningModule):
         self.lora = lora
         self.activation_checkpointing = activation_checkpointing
         self.policy: Any = None
+        self._deepspeed: dict[str, Any] | None = None
         self._schedule: StageSchedule | None = None
         self._step_loss = torch.zeros(())
+
+    def setup(self, stage: str) -> None:
+        """Take note of DeepSpeed.
+
+        Raises:
+            InputError: It cannot train what is configured.
+        """
+        self._deepspeed = deepspeed_config(self.trainer.strategy)
+        if self._deepspeed is not None:
+            self._check_deepspeed()
+
+    def _check_deepspeed(self) -> None:
+        if zero_stage(self._deepspeed) == 3 and self.lora is not None and self.lora.quantize:
+            raise InputError(
+                "expected --model.lora.quantize false under DeepSpeed stage 3, which cannot shard weights of 4 bits, "
+                "but got true: take stage 2, whose adapters and optimizer are small, or adapters without quantize"
+            )
+        if self.dtype_name != "float32" and self.trainer.precision == "32-true":
+            raise InputError(
+                f"expected --trainer.precision {'bf16-true' if self.dtype_name == 'bfloat16' else '16-mixed'} with "
+                f"--model.dtype {self.dtype_name} under DeepSpeed, which then keeps float32 weights for the optimizer, "
+                "but got 32-true"
+            )
+        if self.trainer.gradient_clip_algorithm == "value":
+            raise InputError("expected --trainer.gradient_clip_algorithm norm under DeepSpeed, but got value")
 
     def configure_model(self) -> None:
         """Load the weights, once, where the strategy wants them."""
         if self.policy is None:
-            self.policy = load_policy(
-                self.model_path,
-                self.dtype_name,
-                lora=self.lora,
-                activation_checkpointing=self.activation_checkpointing,
-            )
+            with loaded_in_shards(self._deepspeed):
+                self.policy = load_policy(
+                    self.model_path,
+                    self.dtype_name,
+                    lora=self.lora,
+                    activation_checkpointing=self.activation_checkpointing,
+                )
 
     # ------------------------------------------------------------------ stages
 
@@ -110,7 +138,7 @@ class SFT(L.LightningModule):
             self.begin_stage(self.stage_name, num_steps=self._steps_of_fit(), lr=self.lr)
             return
         self.schedule.retune(lr=self.stage_lr(), warmup_ratio=self.warmup_ratio)
-        for group, weight_decay in zip(self.schedule.optimizer.param_groups, (self.weight_decay, 0.0), strict=True):
+        for group, (weight_decay, _) in zip(self.schedule.optimizer.param_groups, self._decays(), strict=True):
             group["weight_decay"] = weight_decay
 
     def _check_limit(self) -> None:
@@ -164,8 +192,9 @@ class SFT(L.LightningModule):
         self.collect(losses.detach(), batch)
         if batch["ends_step"]:
             self.log_step()
-        # Lightning divides by the accumulated batches, and the ranks' gradients are averaged: undo both.
-        return share * self.trainer.accumulate_grad_batches * self.trainer.world_size
+        # Lightning divides by the accumulated batches, DeepSpeed once more, and the ranks' gradients are averaged.
+        divisions = 1 if self._deepspeed is None else 2
+        return share * self.trainer.accumulate_grad_batches**divisions * self.trainer.world_size
 
     def collect(self, losses: torch.Tensor, batch: dict[str, Any]) -> None:
         """Keep what ``log_step`` needs of a micro-batch.
@@ -191,11 +220,19 @@ class SFT(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with decay on matrices, and the stage schedule stepped with it."""
-        decayed = [p for p in self.parameters() if p.requires_grad and p.ndim >= 2]
-        plain = [p for p in self.parameters() if p.requires_grad and p.ndim < 2]
-        optimizer = AdamW(
-            [{"params": decayed, "weight_decay": self.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-            lr=self.lr,
-        )
+        groups = [{"params": parameters, "weight_decay": weight_decay} for weight_decay, parameters in self._decays()]
+        optimizer = AdamW(groups, lr=self.lr)
         self._schedule = StageSchedule(optimizer, self.warmup_ratio)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._schedule, "interval": "step"}}
+
+    def _decays(self) -> list[tuple[float, list[torch.nn.Parameter]]]:
+        """Weight decay and the parameters that have it; no group is empty."""
+        trained = [p for p in self.parameters() if p.requires_grad]
+        matrices = [p for p in trained if _num_dimensions(p) >= 2]
+        vectors = [p for p in trained if _num_dimensions(p) < 2]
+        return [group for group in ((self.weight_decay, matrices), (0.0, vectors)) if group[1]]
+
+
+def _num_dimensions(parameter: torch.nn.Parameter) -> int:
+    """Of the whole parameter: ZeRO-3 leaves an empty vector in its place."""
+    return len(getattr(parameter, "ds_shape", parameter.shape))
