@@ -55,6 +55,6 @@ class StageCheckpoint(AtStageEnd):
 def save_checkpoint(trainer: L.Trainer, module: SFT) -> Path:
     """Save ``checkpoints/<stage>-<step>.ckpt``, all ranks together, unless it is there; returns its path."""
     path = run_root(trainer) / "checkpoints" / f"{module.stage}-{module.global_step:06d}.ckpt"
-    if not path.exists():
+    if not trainer.strategy.broadcast(path.exists()):  # a rank that comes late must not take this save for an old one
         trainer.save_checkpoint(path)
     return path
