@@ -66,20 +66,6 @@ def test_fit_help_shows_every_option_of_ours_with_words(
         assert len(words) >= 3, f"{name} says nothing of itself"
 
 
-@pytest.mark.parametrize("config", sorted(ROOT.glob("configs/**/*.yaml")), ids=lambda path: path.name)
-def test_every_yaml_resolves(config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    keys = set(yaml.safe_load(config.read_text()))
-    if "class_path" in keys:  # a judge: tests/test_judge_configs.py
-        return
-    if "data" not in keys:  # of prepare
-        sets = resolved(monkeypatch, capsys, "--config", str(config), command="prepare")["train"]
-        assert all(own["class_path"].startswith("reset_pl.") for each in sets for own in each["sources"])
-        return
-    model = [] if "model" in keys else ["--config", "configs/own_data.yaml"]  # what is to stand behind a model's
-    settings = resolved(monkeypatch, capsys, *model, "--config", str(config))
-    assert settings["model"]["class_path"].startswith("reset_pl.")
-
-
 @pytest.mark.parametrize(
     ("command", "config", "owner"),
     [
