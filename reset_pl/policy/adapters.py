@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,18 +69,24 @@ def with_adapters(model: Any, lora: Lora) -> Any:
     return model
 
 
-def has_adapters(model: torch.nn.Module) -> bool:
-    """Whether ``with_adapters`` made the model."""
-    return any(True for _ in _layers(model))
+def is_adapter(name: str) -> bool:
+    """Whether a parameter of that name is one of an adapter.
 
-
-def adapter_names(names: Iterable[str]) -> set[str]:
-    """Those of the parameters' names that are adapters'.
-
-    >>> adapter_names(["q_proj.base_layer.weight", "q_proj.lora_A.default.weight"])
-    {'q_proj.lora_A.default.weight'}
+    >>> is_adapter("q_proj.base_layer.weight"), is_adapter("q_proj.lora_A.default.weight")
+    (False, True)
     """
-    return {name for name in names if ".lora_A." in name or ".lora_B." in name}
+    return ".lora_A." in name or ".lora_B." in name
+
+
+def adapted_layers(model: torch.nn.Module) -> Iterator[tuple[str, Any]]:
+    """Name and layer of everything that has an adapter.
+
+    Args:
+        model: Any model.
+    """
+    for name, layer in model.named_modules():
+        if hasattr(layer, "lora_A") and hasattr(layer, "base_layer"):
+            yield name, layer
 
 
 def _targets(model: Any, wanted: list[str] | str) -> list[str]:
@@ -102,13 +108,6 @@ def _targets(model: Any, wanted: list[str] | str) -> list[str]:
     return wanted
 
 
-def _layers(model: torch.nn.Module) -> Iterator[tuple[str, Any]]:
-    """Name and layer of everything that has an adapter."""
-    for name, layer in model.named_modules():
-        if hasattr(layer, "lora_A") and hasattr(layer, "base_layer"):
-            yield name, layer
-
-
 @torch.no_grad()
 def _initialise(model: torch.nn.Module) -> None:
     """Give A random values and B zeros (LoRA, section 4.1).
@@ -117,7 +116,7 @@ def _initialise(model: torch.nn.Module) -> None:
     values that a linear layer starts with.
     """
     generator = torch.Generator().manual_seed(torch.initial_seed() % 2**63)
-    for _, layer in _layers(model):
+    for _, layer in adapted_layers(model):
         down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
         with _whole([down, up]):
             first = torch.empty(down.shape).uniform_(-1, 1, generator=generator)

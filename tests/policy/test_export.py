@@ -1,0 +1,257 @@
+import json
+import os
+import resource
+import shutil
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from reset_pl.errors import InputError
+from reset_pl.policy import shards
+from reset_pl.policy.adapters import Lora
+from reset_pl.policy.export import export_policy
+from reset_pl.policy.fingerprint import policy_fingerprint
+from reset_pl.policy.load import load_policy
+from tests.conftest import save_causal_lm, save_tokenizer
+from tests.policy.test_adapters import with_values
+
+TOKENS = torch.arange(3, 40)[None]
+
+
+def reloaded(folder: Path) -> Any:
+    return AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+
+
+def stored(folder: Path) -> dict[str, torch.Tensor]:
+    tensors = {}
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            tensors.update({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    return tensors
+
+
+@pytest.fixture
+def policy(tiny_model: Path) -> Any:
+    """A policy with biases, buffers and unlike values that tuning could have given it."""
+    return load_policy(str(tiny_model), "float32")
+
+
+def test_the_folder_is_the_policy(policy: Any, tokenizer: Any, tmp_path: Path) -> None:
+    tokenizer.chat_template = "{{ messages[0].content }}"
+    policy.generation_config.temperature = 0.7  # without do_sample, as published models have it
+    try:
+        export_policy(policy, tokenizer, tmp_path / "out", card="# A card\n")
+    finally:
+        tokenizer.chat_template = None
+    model = reloaded(tmp_path / "out")
+    assert policy_fingerprint(model) == policy_fingerprint(policy)
+    assert torch.equal(model(input_ids=TOKENS).logits, policy(input_ids=TOKENS).logits)
+    assert model.generation_config.temperature == 0.7
+    assert model.generation_config.eos_token_id == 2
+    written = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert written("abc")["input_ids"] == tokenizer("abc")["input_ids"]
+    assert written.chat_template == "{{ messages[0].content }}"
+    assert (tmp_path / "out" / "README.md").read_text() == "# A card\n"
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["architectures"] == ["LlamaForCausalLM"]
+    assert config["dtype"] == "float32"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert policy.training
+
+
+def test_tied_weights_are_written_once(tmp_path: Path, tokenizer: Any) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = {"vocab_size": 259, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}
+    model = LlamaForCausalLM(LlamaConfig(**config, num_attention_heads=2, tie_word_embeddings=True))
+    export_policy(model, tokenizer, tmp_path / "out")
+    assert "model.embed_tokens.weight" in stored(tmp_path / "out")
+    assert "lm_head.weight" not in stored(tmp_path / "out")
+    again = reloaded(tmp_path / "out")
+    assert again.lm_head.weight is again.model.embed_tokens.weight
+    assert torch.equal(again(input_ids=TOKENS).logits, model(input_ids=TOKENS).logits)
+
+
+def test_names_and_parts_are_those_of_the_model_s_own_files(tmp_path: Path, tokenizer: Any) -> None:
+    """transformers joins the experts of a layer in memory; vLLM reads them one by one."""
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    config = {"vocab_size": 259, "hidden_size": 16, "intermediate_size": 8, "num_hidden_layers": 1}
+    model = MixtralForCausalLM(
+        MixtralConfig(**config, num_attention_heads=2, num_key_value_heads=2, num_local_experts=3)
+    ).eval()
+    export_policy(model, tokenizer, tmp_path / "ours")
+    model.save_pretrained(tmp_path / "theirs")
+    ours, theirs = stored(tmp_path / "ours"), stored(tmp_path / "theirs")
+    assert ours.keys() == theirs.keys()
+    assert "model.layers.0.block_sparse_moe.experts.2.w1.weight" in ours
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+
+
+def test_several_files_have_an_index(
+    policy: Any, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SHARD_BYTES", 20_000)
+    export_policy(policy, tokenizer, tmp_path / "out")
+    files = sorted(path.name for path in (tmp_path / "out").glob("*.safetensors"))
+    assert len(files) > 2
+    assert files[0] == f"model-00001-of-{len(files):05d}.safetensors"
+    index = json.loads((tmp_path / "out" / "model.safetensors.index.json").read_text())
+    assert set(index["weight_map"].values()) == set(files)
+    assert index["metadata"]["total_size"] == 4 * sum(p.numel() for p in policy.parameters())
+    assert all((tmp_path / "out" / name).stat().st_size < 22_000 for name in files)
+    assert policy_fingerprint(reloaded(tmp_path / "out")) == policy_fingerprint(policy)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_another_type_is_written_when_asked_for(policy: Any, tokenizer: Any, tmp_path: Path, dtype: str) -> None:
+    export_policy(policy, tokenizer, tmp_path / "out", dtype=getattr(torch, dtype))
+    assert {tensor.dtype for tensor in stored(tmp_path / "out").values()} == {getattr(torch, dtype)}
+    model = reloaded(tmp_path / "out")
+    assert model.dtype == getattr(torch, dtype)
+    weights = dict(model.named_parameters())
+    for name, parameter in policy.named_parameters():
+        assert torch.equal(weights[name], parameter.to(model.dtype))
+    assert policy.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_adapters_are_merged_as_peft_merges_them(tiny_model: Path, tokenizer: Any, tmp_path: Path, dtype: Any) -> None:
+    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+
+    policy = with_values(load_policy(str(tiny_model), dtype, lora=Lora(rank=4, alpha=12)))
+    before = policy_fingerprint(policy)
+    export_policy(policy, tokenizer, tmp_path / "out")
+    assert policy_fingerprint(policy) == before
+
+    base = load_policy(str(tiny_model), dtype)
+    theirs = get_peft_model(base, LoraConfig(r=4, lora_alpha=12, target_modules="all-linear", task_type="CAUSAL_LM"))
+    own = {
+        f"base_model.model.{name.replace('.default', '')}": tensor
+        for name, tensor in policy.state_dict().items()
+        if ".lora_" in name
+    }
+    assert not set_peft_model_state_dict(theirs, own).unexpected_keys
+    expected = dict(theirs.merge_and_unload().named_parameters())
+    model = reloaded(tmp_path / "out")
+    assert {name for name, _ in model.named_parameters()} == expected.keys()
+    for name, parameter in model.named_parameters():  # in bfloat16 theirs is rounded twice
+        torch.testing.assert_close(
+            parameter,
+            expected[name],
+            rtol=1e-6 if dtype == "float32" else 2**-7,
+            atol=1e-6 if dtype == "float32" else 1e-3,
+        )
+    rounding = 1e-5 if dtype == "float32" else 0.05
+    policy.eval()
+    assert (model(input_ids=TOKENS).logits - policy(input_ids=TOKENS).logits).abs().max() < rounding
+
+
+def test_adapters_alone_are_a_folder_that_peft_reads(tiny_model: Path, tokenizer: Any, tmp_path: Path) -> None:
+    from peft import AutoPeftModelForCausalLM
+
+    policy = with_values(load_policy(str(tiny_model), "float32", lora=Lora(rank=4))).eval()
+    export_policy(policy, tokenizer, tmp_path / "out", adapters_only=True)
+    assert (tmp_path / "out" / "adapter_model.safetensors").stat().st_size < 40_000
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+    model = AutoPeftModelForCausalLM.from_pretrained(tmp_path / "out")
+    torch.testing.assert_close(model(input_ids=TOKENS).logits, policy(input_ids=TOKENS).logits)
+
+
+def test_a_biased_adapted_layer_and_a_saved_buffer(tmp_path: Path, tokenizer: Any) -> None:
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = {"vocab_size": 259, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}
+    plain = Qwen2ForCausalLM(Qwen2Config(**config, num_attention_heads=2, num_key_value_heads=2))
+    for name, parameter in plain.named_parameters():
+        if name.endswith("bias"):
+            parameter.data.normal_()
+    plain.save_pretrained(tmp_path / "base")
+    policy = with_values(load_policy(str(tmp_path / "base"), "float32", lora=Lora(rank=2))).eval()
+    policy.model.norm.register_buffer("counted", torch.tensor([3], dtype=torch.int64))
+    export_policy(policy, tokenizer, tmp_path / "out")
+    assert stored(tmp_path / "out")["model.norm.counted"].tolist() == [3]
+    model = reloaded(tmp_path / "out")
+    assert torch.equal(model.model.layers[0].self_attn.q_proj.bias, plain.model.layers[0].self_attn.q_proj.bias)
+    torch.testing.assert_close(model(input_ids=TOKENS).logits, policy(input_ids=TOKENS).logits)
+
+
+def test_a_folder_that_exists_is_kept(policy: Any, tokenizer: Any, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match="expected a new folder for the export, but .*out exists"):
+        export_policy(policy, tokenizer, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_kill_left_is_written_over(policy: Any, tokenizer: Any, tmp_path: Path) -> None:
+    (tmp_path / ".out.tmp").mkdir()
+    (tmp_path / ".out.tmp" / "model.safetensors").write_text("half")
+    (tmp_path / ".out.tmp" / "stray").write_text("half")
+    export_policy(policy, tokenizer, tmp_path / "out")
+    assert not (tmp_path / "out" / "stray").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_disk_too_small_is_said_beforehand(
+    policy: Any, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 99 * 10**7, 10**7))
+    with pytest.raises(InputError, match=r"expected 0.07 GB free for the export to .*out, but got 0.01 GB") as error:
+        export_policy(policy, tokenizer, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def in_child(check: Callable[[], None]) -> int:
+    """Exit status of a child process: limits and signals of its own."""
+    child = os.fork()
+    if child == 0:
+        try:
+            check()
+            os._exit(0)
+        except BaseException as error:
+            print(repr(error), flush=True)  # noqa: T201
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_disk_that_fills_up_leaves_nothing(policy: Any, tokenizer: Any, tmp_path: Path) -> None:
+    """A real failing write: the kernel refuses what goes beyond a file size."""
+
+    def check() -> None:
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+        with pytest.raises(InputError, match="cannot export to .*out: File too large; nothing of it was kept") as error:
+            export_policy(policy, tokenizer, tmp_path / "out")
+        assert "\n" not in str(error.value)
+        assert not list(tmp_path.iterdir())
+
+    assert in_child(check) == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_rights(policy: Any, tokenizer: Any, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="cannot export to .*out: Permission denied"):
+        export_policy(policy, tokenizer, tmp_path / "out")
+
+
+def test_ranks_that_do_not_write_read_everything(policy: Any, tokenizer: Any, tmp_path: Path) -> None:
+    export_policy(policy, tokenizer, tmp_path / "out", writes=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_models_of_other_seeds_differ(tmp_path: Path, tokenizer: Any, policy: Any) -> None:
+    """The fingerprints above could agree by not looking: they do not."""
+    save_causal_lm(tmp_path / "other", seed=1)
+    save_tokenizer(tmp_path / "other")
+    assert policy_fingerprint(load_policy(str(tmp_path / "other"), "float32")) != policy_fingerprint(policy)
