@@ -21,7 +21,6 @@ from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS
 from reset_pl.data.sources import JsonlSource, ParquetSource
-from reset_pl.errors import InputError
 from reset_pl.interruption import Interrupted
 from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge
 from reset_pl.judging.llm import LLMJudge
@@ -32,7 +31,6 @@ from reset_pl.mini.sources import MiniSource
 from reset_pl.processes import SlurmJob, process_group_ended, status_when_interrupted
 from reset_pl.progress import say
 from reset_pl.provenance import environment
-from reset_pl.records import Judge
 from reset_pl.rounds.selectors import SELECTORS
 from reset_pl.run_directory import check_settings, has_results, newest_checkpoint
 from reset_pl.sampling.decoding import DecodingPlan
@@ -53,7 +51,7 @@ SHORT_NAMES = (
 """Classes that YAML may name without their module: a class has a short name once it has been imported."""
 
 
-class _Parser(OneLineErrors, LightningArgumentParser):
+class Parser(OneLineErrors, LightningArgumentParser):
     """Lightning's parser, with our errors."""
 
 
@@ -142,45 +140,6 @@ class ResetCLI(LightningCLI):
         print(f"\nrun directory: {self._run_dir}\nreport: {report}", flush=True)  # noqa: T201
 
 
-class _DataOnly(ResetCLI):
-    """Parses what ``fit`` parses, and makes nothing of it but the data module."""
-
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Read the arguments given; those of the process are another command's."""
-        self.config = parser.parse_args(args)
-
-    def before_instantiate_classes(self) -> None:
-        """Any run directory will do."""
-
-    def instantiate_classes(self) -> None:
-        """Make the data module, with what is linked to it."""
-        self.datamodule = self._parser("fit").instantiate_classes(Namespace(data=self._settings.data)).data
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Run nothing."""
-
-
-class _JudgesOnly(_DataOnly):
-    """Parses what ``fit`` parses, and makes nothing of it but the judges of its rounds, without their caches."""
-
-    def instantiate_classes(self) -> None:
-        """Make the judges, those held out too."""
-        rounds = [entry.init_args for entry in self._settings.trainer.callbacks or [] if _is_rounds(entry)]
-        if not rounds:
-            raise InputError("expected callbacks.ResetRounds with its judges in --config, but there is none")
-        chosen = [judge for entry in rounds for judge in [*entry.judges, *(entry.get("held_out_judges") or [])]]
-        for judge in chosen:
-            if "cache_dir" in (judge.get("init_args") or {}):
-                judge.init_args.cache_dir = None
-        parser = _Parser()
-        parser.add_argument("--judges", type=list[Judge])
-        self.judges: list[Judge] = parser.instantiate_classes(Namespace(judges=chosen)).judges
-
-
-def _is_rounds(entry: Namespace) -> bool:
-    return bool(entry.class_path.rpartition(".")[2] == "ResetRounds")
-
-
 _CLI = TypeVar("_CLI", bound=ResetCLI)
 
 
@@ -194,32 +153,23 @@ def run_lightning() -> int:
     sys.argv[1:] = [command, *configs_first(arguments)]
     with process_group_ended():
         try:
-            _command_line(ResetCLI)
+            command_line(ResetCLI)
         except Interrupted as interruption:
             rank_zero_only(say)(f"interrupted: {interruption}; the same command goes on from there")
             return status_when_interrupted()
     return 0
 
 
-def load_datamodule(arguments: list[str]) -> ResetDataModule:
-    """The data module that ``fit`` would have with these arguments; no model and no trainer are made.
+def command_line(kind: type[_CLI], **settings: Any) -> _CLI:
+    """``fit`` and ``validate`` over our classes, with our defaults.
+
+    Args:
+        kind: What to make of the arguments.
+        settings: Further arguments of it, as ``args`` in place of the process's.
 
     Raises:
-        InputError: A file or an argument is not what ``fit`` takes.
+        InputError: An argument or a file is bad.
     """
-    return _command_line(_DataOnly, args=["fit", *configs_first(arguments)]).datamodule
-
-
-def load_judges(arguments: list[str]) -> list[Judge]:
-    """The judges of the rounds that ``fit`` would run with these arguments, their caches off; nothing else is made.
-
-    Raises:
-        InputError: A file or an argument is not what ``fit`` takes, or no rounds are configured.
-    """
-    return _command_line(_JudgesOnly, args=["fit", *configs_first(arguments)]).judges
-
-
-def _command_line(kind: type[_CLI], **settings: Any) -> _CLI:
     _quieten()
     defaults: dict[str, Any] = {"callbacks": [LineProgressBar()]} if not sys.stderr.isatty() else {}
     try:
@@ -231,7 +181,7 @@ def _command_line(kind: type[_CLI], **settings: Any) -> _CLI:
             save_config_callback=None,
             auto_configure_optimizers=False,
             trainer_defaults=defaults,
-            parser_class=_Parser,
+            parser_class=Parser,
             **settings,
         )
     except ValueError as error:

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _retest(judged: Judged, count: int, arguments: list[str]) -> dict[str, Any]:
-    from reset_pl.cli import load_judges
+    from reset_pl.configured import load_judges
 
     if not any(argument.split("=")[0] in ("-c", "--config") for argument in arguments):
         config = judged.rounds[0].resolve().parent.parent / "config.yaml"

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from reset_pl.__main__ import main
-from reset_pl.cli import ResetCLI, _command_line
+from reset_pl.cli import ResetCLI, command_line
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"
@@ -83,7 +83,7 @@ def test_it_is_made(
     settings = on_this_machine(settings, tiny_model)
     settings["trainer"]["default_root_dir"] = str(tmp_path)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
-    made = _command_line(Made, args=["fit", "--config", str(tmp_path / "config.yaml")])
+    made = command_line(Made, args=["fit", "--config", str(tmp_path / "config.yaml")])
     assert isinstance(made.trainer, L.Trainer)
     made.model.trainer = made.trainer
     made.model.configure_model()
@@ -101,7 +101,7 @@ def test_it_is_made(
 
 
 def test_the_arms_are_the_papers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Constants of method.md, sections 2 and 5, arm by arm: start, batch, rate, epochs, sets, prompts and procedures."""
+    """The method's stages and constants: start, batch, rate, epochs, sets; prompts, procedures and judge of a round."""
     grounded, all_sets = ["nq", "cnn_dailymail", "ms_marco"], ["instruction", "nq", "cnn_dailymail", "ms_marco"]
     expected = {
         "zero_shot": ("lmsys/vicuna-7b-v1.3", "vicuna", 32, 1e-5, 0, all_sets, None),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reset_pl.cli import load_judges
+from reset_pl.configured import load_judges
 from reset_pl.judging.llm import LLMJudge
 from reset_pl.records import Candidate, Decoding, Example, Objective, Status
 from tests.judging.misbehaving_server import MisbehavingServer

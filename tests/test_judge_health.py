@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reset_pl.__main__ import main
-from reset_pl.cli import load_judges
+from reset_pl.configured import load_judges
 from reset_pl.evaluation.report import write_report
 from reset_pl.judge_health import main as judge_health
 from tests.evaluation.health.ledgers import place, verdict, write_round

@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rounds": {"records", "errors", "interruption", "files", "progress", "data", "sampling", "judging"},
     "evaluation": {"records", "errors", "interruption", "files", "progress", "data", "sampling", "judging", "rounds"},
     "reselection": {"records", "errors", "files", "progress", "arguments", "data", "rounds", "evaluation"},
-    "preview": {"records", "errors", "data", "cli"},
+    "preview": {"records", "errors", "data", "configured"},
 }
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from reset_pl.cli import load_datamodule
+from reset_pl.configured import load_datamodule
 from reset_pl.data.encoding import Encoder
 from reset_pl.data.lint import lint
 from reset_pl.data.prompts import TEMPLATES, ChatTemplate, Template
