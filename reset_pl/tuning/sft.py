@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch.optim import AdamW
 
 from reset_pl.errors import InputError
-from reset_pl.policy.adapters import Lora
+from reset_pl.policy.adapters import Lora, is_adapter
 from reset_pl.policy.load import DType, load_policy
 from reset_pl.tuning.loss import target_losses
 from reset_pl.tuning.packing import enable_packing, packed_logits
@@ -50,6 +50,7 @@ class SFT(L.LightningModule):
         self.warmup_ratio = warmup_ratio
         self.dtype_name: DType = dtype
         self.lora = lora
+        self.strict_loading = lora is None
         self.activation_checkpointing = activation_checkpointing
         self.policy: Any = None
         self._deepspeed: dict[str, Any] | None = None
@@ -91,6 +92,26 @@ class SFT(L.LightningModule):
                     lora=self.lora,
                     activation_checkpointing=self.activation_checkpointing,
                 )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the adapters alone where they alone are trained: all else is in the model that was started from."""
+        if self.lora is not None:
+            weights = checkpoint.get("state_dict", {})
+            checkpoint["state_dict"] = {name: value for name, value in weights.items() if is_adapter(name)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Check that none of the adapters is missing; those that shards hold are restored elsewhere.
+
+        Raises:
+            InputError: The checkpoint is of other adapters.
+        """
+        weights = checkpoint.get("state_dict")
+        lacking = {name for name, _ in self.named_parameters() if is_adapter(name)} - set(weights or ())
+        if weights and lacking:
+            raise InputError(
+                f"expected a checkpoint with the adapters of --model.lora, but it lacks {min(lacking)} "
+                f"({len(lacking)} in all): give the settings that it was trained with"
+            )
 
     # ------------------------------------------------------------------ stages
 
