@@ -11,6 +11,19 @@ from reset_pl.errors import InputError
 
 PROBE_LENGTHS = (4, 16, 33)
 """Tokens of the probe prompts."""
+ROUNDING = {"float32": 1e-3, "bfloat16": 0.5, "float16": 0.1}
+"""Type of the weights → largest difference of a token's log-probability, in nats, that rounding explains."""
+
+
+def rounding(dtype: str) -> float:
+    """The tolerance for weights of a type.
+
+    Raises:
+        InputError: None is known.
+    """
+    if dtype not in ROUNDING:
+        raise InputError(f"expected weights of one of {sorted(ROUNDING)}, but got {dtype}: set the sampler's tolerance")
+    return ROUNDING[dtype]
 
 
 def probe_prompts(vocabulary: int) -> list[list[int]]:
