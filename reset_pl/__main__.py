@@ -22,6 +22,7 @@ commands:
   preview   show what the model reads, with the loss mask: --config … [--rows 2] [--html FILE]
   select    select from a finished round again: ROUND_DIR [--selector TopKSelector --selector.k 3] [--sensitivity]
   report    write a run's report.html: report RUN_DIRECTORY
+  export    write a checkpoint as a Hugging Face folder, and prove it: CKPT OUT [--adapter] [--dtype bfloat16]
   judge-health  failures, agreement, noise, length bias and drift of a run's judges: RUN_OR_ROUND_DIR [--retest 200]
 
 'python -m reset_pl COMMAND --help' shows a command's options; '--print_config' the configuration it would use.
@@ -68,6 +69,10 @@ def _run(arguments: list[str]) -> int:
         from reset_pl.judge_health import main as judge_health
 
         return judge_health(rest)
+    if command == "export":
+        from reset_pl.export import main as export
+
+        return export(rest)
     if command == "report":
         from reset_pl.evaluation.report import write_report
 
@@ -77,8 +82,8 @@ def _run(arguments: list[str]) -> int:
         print(f"report: {write_report(Path(rest[0]))}")  # noqa: T201
         return 0
     raise InputError(
-        f"expected a command (fit, validate, prepare, preview, select, report or judge-health), but got {command!r}; "
-        "see python -m reset_pl --help"
+        "expected a command (fit, validate, prepare, preview, select, report, export or judge-health), but got "
+        f"{command!r}; see python -m reset_pl --help"
     )
 
 
