@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import lightning as L
 
 from callbacks.checkpoint_evaluation import CheckpointEvaluation
 from callbacks.reset_rounds import ResetRounds
-from callbacks.stage_checkpoint import StageCheckpoint
+from callbacks.stage_checkpoint import StageCheckpoint, restore_proved
 from callbacks.stage_end import AtStageEnd, run_root
+from reset_pl.checkpoints import stage_weights
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.errors import InputError
 from reset_pl.evaluation.gate import GateVerdict, judge_stage
 from reset_pl.policy.load import load_policy
+from reset_pl.policy.restore import restore_weights
 from reset_pl.progress import say
 from reset_pl.rounds.ledger import Ledger
-from reset_pl.run_directory import newest_checkpoint
 from reset_pl.tuning.sft import SFT
 
 
@@ -74,12 +78,22 @@ class RoundGate(AtStageEnd):
     def _give_up(self, trainer: L.Trainer, module: SFT, ledger: Ledger, verdict: GateVerdict) -> None:
         """Go back to the weights of the stage before, and forget what the round curated."""
         if verdict.before == "start":
-            module.policy.load_state_dict(load_policy(module.model_path, module.dtype_name).state_dict())
+            restore_weights(module, partial(_start_weights, module), device=trainer.strategy.root_device)
         else:
-            checkpoint = newest_checkpoint(run_root(trainer) / "checkpoints", stage=verdict.before)
-            assert checkpoint is not None, f"StageCheckpoint keeps the end of {verdict.before}"
-            module.load_state_dict(trainer.strategy.load_checkpoint(checkpoint)["state_dict"])
+            checkpoint = trainer.strategy.broadcast(stage_weights(run_root(trainer) / "checkpoints", verdict.before))
+            if checkpoint is None:
+                raise InputError(
+                    f"expected a whole checkpoint of the stage {verdict.before!r} in {run_root(trainer)}/checkpoints "
+                    "roll back to it, but there is none: restore it, or set RoundGate.roll_back to false"
+                )
+            restore_proved(trainer, module, checkpoint)
         data: ResetDataModule = trainer.datamodule  # type: ignore[attr-defined]
         data.drop(ledger.directory)
         if trainer.is_global_zero:
             say(f"{module.stage}: rolled back to the weights of the stage {verdict.before!r}")
+
+
+def _start_weights(module: SFT) -> dict[str, Any]:
+    """The weights before the first step; adapters begin with the same values in every process of a run."""
+    policy = load_policy(module.model_path, module.dtype_name, lora=module.lora)
+    return {f"policy.{name}": parameter for name, parameter in policy.named_parameters()}

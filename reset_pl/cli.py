@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,11 +18,13 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from reset_pl.arguments import OneLineErrors, bad_input_behind, configs_first
+from reset_pl.checkpoints import newest_checkpoint
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS
 from reset_pl.data.sources import JsonlSource, ParquetSource
+from reset_pl.errors import InputError
 from reset_pl.interruption import Interrupted
 from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge
 from reset_pl.judging.llm import LLMJudge
@@ -32,7 +36,7 @@ from reset_pl.processes import SlurmJob, process_group_ended, status_when_interr
 from reset_pl.progress import say
 from reset_pl.provenance import environment
 from reset_pl.rounds.selectors import SELECTORS
-from reset_pl.run_directory import check_settings, has_results, newest_checkpoint
+from reset_pl.run_directory import check_settings, has_results
 from reset_pl.sampling.decoding import DecodingPlan
 from reset_pl.sampling.hf import HFSampler
 from reset_pl.training_progress import LineProgressBar
@@ -51,6 +55,21 @@ SHORT_NAMES = (
 """Classes that YAML may name without their module: a class has a short name once it has been imported."""
 
 
+DRY_RUN = ("--dry_run", "--dry-run")
+"""How ``fit`` is told to print its plan."""
+
+
+class _DryRun(argparse.Action):
+    """Stands in ``--help``; ``run_lightning`` looks for the option itself, since no configuration may hold it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, *_: Any) -> None:
+        """Refuse: another command was given it."""
+        raise InputError("expected --dry_run with fit only")
+
+
 class Parser(OneLineErrors, LightningArgumentParser):
     """Lightning's parser, with our errors."""
 
@@ -65,6 +84,7 @@ class ResetCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link what is needed twice; set the trainer's defaults that the rounds and our batches rest on."""
+        parser.add_argument(*DRY_RUN, action=_DryRun, help="Of fit: print its plan, and train nothing.")
         parser.link_arguments("model.init_args.model", "data.tokenizer")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
         parser.set_defaults(
@@ -150,6 +170,10 @@ def run_lightning() -> int:
         The exit status: 0, or 75 after a signal, when the same command goes on from there.
     """
     command, *arguments = sys.argv[1:]
+    if command == "fit" and any(argument in DRY_RUN for argument in arguments):
+        from reset_pl.planning.plan import print_plan
+
+        return print_plan([argument for argument in arguments if argument not in DRY_RUN])
     sys.argv[1:] = [command, *configs_first(arguments)]
     with process_group_ended():
         try:

@@ -39,7 +39,7 @@ _MAX_SHOWN = 12
 
 def has_results(run_dir: Path) -> bool:
     """Whether a run has left anything behind but its settings: a start that failed at once binds nobody."""
-    return any(any((run_dir / name).glob("*")) for name in _RESULTS)
+    return any(any((run_dir / name).glob("[!.]*")) for name in _RESULTS)
 
 
 def check_settings(run_dir: Path, resolved: str) -> None:
@@ -86,16 +86,3 @@ def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _flatten(inner, f"{prefix}.{index}")
     else:
         yield prefix, value
-
-
-def newest_checkpoint(folder: Path, stage: str = "*") -> Path | None:
-    """The checkpoint furthest on; Lightning writes each under another name and renames it, so all are whole.
-
-    ``<stage>-<step>.ckpt`` files are compared by step, then by age: at one step the later file knows more.
-
-    Args:
-        folder: The run's ``checkpoints``.
-        stage: Only checkpoints of this stage.
-    """
-    found = [(int(path.stem.rsplit("-", 1)[-1].removeprefix("step=")), path) for path in folder.glob(f"{stage}-*.ckpt")]
-    return max(found, key=lambda item: (item[0], item[1].stat().st_mtime), default=(0, None))[1]

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "arguments": {"errors"},
     "training_progress": {"progress"},
     "run_directory": {"errors"},
+    "checkpoints": {"errors", "progress"},
     "metrics": {"records", "errors"},
     "judging": {"records", "errors", "metrics"},
     "data": {"records", "errors", "files", "metrics", "progress"},

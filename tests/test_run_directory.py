@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 import yaml
 
 from reset_pl.errors import InputError
-from reset_pl.run_directory import check_settings, newest_checkpoint
+from reset_pl.run_directory import check_settings
 
 CONFIG = {
     "seed_everything": 0,
@@ -84,13 +83,3 @@ def test_method_data_and_model_may_not(run_dir: Path, now: str, shown: str) -> N
         check_settings(run_dir, now)
     assert shown in str(caught.value)
     assert "--trainer.default_root_dir" in str(caught.value)
-
-
-def test_newest_checkpoint_is_the_furthest_then_the_latest(tmp_path: Path) -> None:
-    assert newest_checkpoint(tmp_path) is None
-    for age, name in enumerate(["mtl-000100.ckpt", "mtl-000120.ckpt", "round-000-000120.ckpt", "mtl-000005.ckpt"]):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (age, age))
-    found = newest_checkpoint(tmp_path)
-    assert found is not None
-    assert found.name == "round-000-000120.ckpt"
