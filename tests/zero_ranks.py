@@ -44,7 +44,7 @@ class Observer(L.Callback):
             not tensor.any() for name, tensor in full_tensors(module.policy) if "lora_B" in name
         )
 
-    def on_train_batch_end(  # type: ignore[override]
+    def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         module: Any = pl_module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,11 @@ import pyarrow.parquet as pq
 
 from reset_pl.evaluation.intervals import Interval, bootstrap_interval, macro_interval
 from reset_pl.files import committed
-from reset_pl.interruption import Interrupted, requested
 from reset_pl.judging.verdicts import is_declined
 from reset_pl.progress import Progress
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
-from reset_pl.rounds.ranks import Ranks
+from reset_pl.rounds.ledger import Ledger
+from reset_pl.rounds.ranks import Ranks, check_interruption, leaving_together, wait_until
 from reset_pl.sampling.decoding import GreedyPlan, Sampler
 
 Row = dict[str, Any]
@@ -77,21 +78,24 @@ def evaluate(
     ranks = ranks or Ranks()
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{settings.stage}.json"
-    own = _share(examples, settings.chunk_size, ranks)
-    rows = _answer_and_score(own, settings, sampler, judges, held_out_judges)
-    if ranks.anyone(requested()):
-        raise Interrupted(f"the evaluation of {settings.stage} begins anew")
-    columns = score_columns(held_out_judges)
-    _write_rows(directory / f".{settings.stage}-{ranks.rank}.parquet", rows, columns)
-    ranks.barrier()
+    ledger = Ledger(directory / f".{settings.stage}")
     if ranks.rank == 0:
-        shares = [directory / f".{settings.stage}-{rank}.parquet" for rank in range(ranks.world_size)]
+        shutil.rmtree(ledger.directory, ignore_errors=True)
+        ledger.parts.mkdir(parents=True)
+    ranks.barrier()
+    shares = [ledger.parts / f"{rank}.parquet" for rank in range(ranks.world_size)]
+    columns = score_columns(held_out_judges)
+    with leaving_together(ledger, ranks):
+        own = _share(examples, settings.chunk_size, ranks)
+        rows = _answer_and_score(own, settings, sampler, judges, held_out_judges, ledger)
+        _write_rows(shares[ranks.rank], rows, columns)
+        wait_until(lambda: all(share.exists() for share in shares), ledger)
+    if ranks.rank == 0:
         rows = sorted((row for share in shares for row in pq.read_table(share).to_pylist()), key=_by_example)
         _write_rows(directory / f"{settings.stage}.parquet", rows, columns)
         with committed(path) as file:
             file.write((json.dumps(summarise(rows, examples, settings, columns), indent=2) + "\n").encode())
-        for share in shares:
-            share.unlink()
+        shutil.rmtree(ledger.directory)
     ranks.barrier()
     return path
 
@@ -116,13 +120,13 @@ def _answer_and_score(
     sampler: Sampler,
     judges: Sequence[Judge],
     held_out_judges: Sequence[Judge],
+    ledger: Ledger,
 ) -> list[Row]:
     plan = GreedyPlan(settings.max_new_tokens)
     rows: list[Row] = []
     with Progress(sum(map(len, chunks)), f"evaluating {settings.stage}", "examples") as progress:
         for chunk in chunks:
-            if requested():
-                break
+            check_interruption(ledger)
             by_id = {example.id: example for example in chunk}
             pairs = [(by_id[candidate.example_id], candidate) for candidate in sampler.sample(chunk, plan)]
             scores: dict[str, Row] = {candidate.id: {} for _, candidate in pairs}

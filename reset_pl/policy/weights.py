@@ -49,14 +49,14 @@ def is_sharded(parameter: torch.nn.Parameter) -> bool:
 
 
 @contextmanager
-def _whole(parameters: Iterable[torch.nn.Parameter]) -> Iterator[None]:
+def _whole(parameters: Iterable[Any]) -> Iterator[None]:
     """Gather those that are not whole already: small ones always are, and all within ``gathered``."""
     sharded = [p for p in parameters if is_sharded(p)]
     if not sharded:
         yield
         return
-    from deepspeed.runtime.zero.partition_parameters import ZeroParamStatus
     from deepspeed.runtime.zero import GatheredParameters
+    from deepspeed.runtime.zero.partition_parameters import ZeroParamStatus
 
     with GatheredParameters([p for p in sharded if p.ds_status is not ZeroParamStatus.AVAILABLE]):
         yield

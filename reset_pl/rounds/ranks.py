@@ -52,6 +52,23 @@ def failures_noted(ledger: Ledger, ranks: Ranks) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def leaving_together(ledger: Ledger, ranks: Ranks) -> Iterator[None]:
+    """Work that all ranks share: one may have finished it when another is told to stop, and all leave, or none does.
+
+    Raises:
+        Interrupted: One was told to.
+    """
+    stopped = None
+    try:
+        with failures_noted(ledger, ranks):
+            yield
+    except Interrupted as interruption:
+        stopped = interruption
+    if ranks.anyone(stopped is not None):
+        raise stopped or Interrupted(f"{ledger.directory} holds what has been done")
+
+
 def check_interruption(ledger: Ledger) -> None:
     """A safe point: leave here if this rank or another was asked to.
 

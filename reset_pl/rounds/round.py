@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from reset_pl.errors import InputError
-from reset_pl.interruption import Interrupted
 from reset_pl.judging.remote import RemoteJudge
 from reset_pl.progress import say
 from reset_pl.records import Example, Judge
@@ -21,7 +20,7 @@ from reset_pl.rounds.decision import Decisions
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.rounds.outlook import check_budget, describe, forecast_round
 from reset_pl.rounds.prompts import Chunk, RoundSettings, draw_prompts, make_chunks
-from reset_pl.rounds.ranks import Ranks, failures_noted, wait_until
+from reset_pl.rounds.ranks import Ranks, leaving_together, wait_until
 from reset_pl.rounds.selection import Selector
 from reset_pl.rounds.statistics import undecided
 from reset_pl.rounds.tables import candidate_from_row, prompt_row, selected_row, verdict_from_row
@@ -80,25 +79,18 @@ def run_round(
         _say_what_is_left(ledger, settings, everyone, chunks, bound, spent)
         ledger.forget_stops()
     ranks.barrier()
-    stopped = None
-    try:
-        with failures_noted(ledger, ranks):
-            for judge in everyone.all:
-                if isinstance(judge, RemoteJudge):
-                    judge.share(ranks.world_size, spent[judge.name])
-            worker = Worker(ledger, settings, bound, sampler, everyone.all)
-            worker.run(ranks.own(chunks))
-            if ranks.rank == 0:
-                expected = {path.name for judge in everyone.all for path in _verdict_parts(ledger, chunks, judge)}
-                wait_until(lambda: expected <= {path.name for path in ledger.parts.glob("verdicts-*.parquet")}, ledger)
-                _finish(ledger, chunks, everyone, selector, worker, started)
-        if ranks.rank != 0:
+    with leaving_together(ledger, ranks):
+        for judge in everyone.all:
+            if isinstance(judge, RemoteJudge):
+                judge.share(ranks.world_size, spent[judge.name])
+        worker = Worker(ledger, settings, bound, sampler, everyone.all)
+        worker.run(ranks.own(chunks))
+        if ranks.rank == 0:
+            expected = {path.name for judge in everyone.all for path in _verdict_parts(ledger, chunks, judge)}
+            wait_until(lambda: expected <= {path.name for path in ledger.parts.glob("verdicts-*.parquet")}, ledger)
+            _finish(ledger, chunks, everyone, selector, worker, started)
+        else:
             wait_until(lambda: ledger.complete, ledger)
-    except Interrupted as interruption:
-        stopped = interruption
-    # One rank may have finished the round while another was told to stop: all leave, or none does.
-    if ranks.anyone(stopped is not None):
-        raise stopped or Interrupted(f"{directory} holds what has been sampled and judged")
     return ledger
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from reset_pl.errors import InputError
 from reset_pl.evaluation.suite import EvaluationSettings, evaluate
 from reset_pl.judging.grounding import SpanCoverageJudge
 from reset_pl.judging.task import ExactMatchJudge
@@ -42,7 +47,7 @@ def zero(example: Example, candidate: Candidate) -> float | None:
     return None if example.dataset == "open" else 0.0
 
 
-def run(directory: Path, ranks: Ranks | None = None) -> Path:
+def run(directory: Path, ranks: Ranks | None = None, answer: Callable[[Example, Any], str] = answer) -> Path:
     settings = EvaluationSettings(
         stage="mtl", step=7, policy="abc", commit="c0ffee", seen=frozenset({"qa"}), max_new_tokens=4, chunk_size=2
     )
@@ -100,18 +105,52 @@ def test_rows_hold_every_answer(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-def test_two_ranks_give_the_same_files(tmp_path: Path) -> None:
+def run_ranks(directory: Path, world_size: int, slow: Callable[[int], float] = lambda rank: 0.0) -> list[str]:
+    """Threads in place of processes, whose collectives give up after a second; returns how each one fared."""
+    meeting = threading.Barrier(world_size, timeout=1.0)
+    outcomes = [""] * world_size
+
+    def one(rank: int) -> None:
+        ranks = Ranks(rank=rank, world_size=world_size, barrier=lambda: meeting.wait() and None)
+
+        def anyone(said: bool) -> bool:
+            meeting.wait()
+            return said
+
+        def late(example: Example, draw: Any) -> str:
+            time.sleep(slow(rank))
+            return answer(example, draw)
+
+        try:
+            run(directory, replace(ranks, anyone=anyone), late)
+        except Exception as error:
+            outcomes[rank] = str(error)
+
+    threads = [threading.Thread(target=one, args=(rank,)) for rank in range(world_size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return outcomes
+
+
+@pytest.mark.parametrize("world_size", [2, 7])  # six chunks: one of seven ranks has none
+def test_ranks_give_the_same_files_however_late_one_of_them_is(tmp_path: Path, world_size: int) -> None:
     run(tmp_path / "one")
-    barriers: list[int] = []
-
-    def barrier() -> None:
-        barriers.append(0)
-        if len(barriers) == 1:
-            run(tmp_path / "two", Ranks(rank=1, world_size=2))
-
-    run(tmp_path / "two", Ranks(rank=0, world_size=2, barrier=barrier))
+    assert run_ranks(tmp_path / "all", world_size, lambda rank: 0.4 if rank == 1 else 0.0) == [""] * world_size
     for name in ("mtl.json", "mtl.parquet"):
-        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+        assert (tmp_path / "all" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    assert not list((tmp_path / "all").glob(".*"))
+
+
+def test_a_rank_that_stops_stops_the_others(tmp_path: Path) -> None:
+    def fail(rank: int) -> float:
+        if rank == 1:
+            raise InputError("out of answers")
+        return 0.0
+
+    outcomes = run_ranks(tmp_path, 2, fail)
+    assert outcomes == ["rank 1 has stopped, and this rank with it: InputError: out of answers", "out of answers"]
 
 
 def test_declines_are_counted_apart_and_are_no_faithfulness(tmp_path: Path) -> None:
