@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from reset_pl import __version__
+from reset_pl.arguments import DRY_RUN
 from reset_pl.errors import InputError
 from reset_pl.interruption import catch_signals
 
@@ -17,16 +19,29 @@ RESET {__version__}: rejection sampling for continued self-instruction tuning (a
 
 commands:
   fit       tune a model, with RESET rounds in the loop: --config configs/mini/reset.yaml
+            --dry_run: print the plan, its memory, disk and money, and train nothing
   validate  loss of a checkpoint on the validation sets: --config … --ckpt_path …
   prepare   read, filter and check data sets once, for PreparedSource: --config configs/data/paper.yaml [--data_dir DIR]
   preview   show what the model reads, with the loss mask: --config … [--rows 2] [--html FILE]
   select    select from a finished round again: ROUND_DIR [--selector TopKSelector --selector.k 3] [--sensitivity]
+  doctor    check that this machine and this configuration can run: --config … [any other option of fit]
   report    write a run's report.html: report RUN_DIRECTORY
   export    write a checkpoint as a Hugging Face folder, and prove it: CKPT OUT [--adapter] [--dtype bfloat16]
   judge-health  failures, agreement, noise, length bias and drift of a run's judges: RUN_OR_ROUND_DIR [--retest 200]
 
 'python -m reset_pl COMMAND --help' shows a command's options; '--print_config' the configuration it would use.
 """
+
+
+COMMANDS = {
+    "doctor": ("reset_pl.doctor.command", "main"),
+    "prepare": ("reset_pl.preparation.command", "main"),
+    "preview": ("reset_pl.preview.command", "run_preview"),
+    "select": ("reset_pl.reselection.command", "main"),
+    "judge-health": ("reset_pl.judge_health", "main"),
+    "export": ("reset_pl.export", "main"),
+}
+"""Command → module and function that take the arguments behind it and return the exit status."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,32 +62,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     command, *rest = arguments
+    if command == "fit" and any(argument in DRY_RUN for argument in rest):
+        from reset_pl.planning.plan import print_plan
+
+        return print_plan([argument for argument in rest if argument not in DRY_RUN])
     if command in ("fit", "validate"):
         if command == "fit":
             catch_signals()  # before the imports, which take seconds
         from reset_pl.cli import run_lightning
 
         return run_lightning()
-    if command == "prepare":
-        from reset_pl.preparation.command import main as prepare
-
-        return prepare(rest)
-    if command == "preview":
-        from reset_pl.preview.command import run_preview
-
-        return run_preview(rest)
-    if command == "select":
-        from reset_pl.reselection.command import main as select
-
-        return select(rest)
-    if command == "judge-health":
-        from reset_pl.judge_health import main as judge_health
-
-        return judge_health(rest)
-    if command == "export":
-        from reset_pl.export import main as export
-
-        return export(rest)
+    if command in COMMANDS:
+        module, function = COMMANDS[command]
+        return getattr(importlib.import_module(module), function)(rest)
     if command == "report":
         from reset_pl.evaluation.report import write_report
 
@@ -82,8 +84,8 @@ def _run(arguments: list[str]) -> int:
         print(f"report: {write_report(Path(rest[0]))}")  # noqa: T201
         return 0
     raise InputError(
-        "expected a command (fit, validate, prepare, preview, select, report, export or judge-health), but got "
-        f"{command!r}; see python -m reset_pl --help"
+        f"expected a command (fit, validate, {', '.join(COMMANDS)} or report), but got {command!r}; "
+        "see python -m reset_pl --help"
     )
 
 

@@ -14,6 +14,9 @@ _AROUND = ("Does not validate against", "Subtypes:", "Errors:", "Expected a <cla
 
 _UNKNOWN = r"(?:(?P<subcommand>Subcommand '\w+') does not accept option|Option) '(?P<key>[^']+)'(?: is not accepted)?$"
 
+DRY_RUN = ("--dry_run", "--dry-run")
+"""How ``fit`` is told to print its plan."""
+
 TOP_LEVEL = {
     "fit": ("ckpt_path", "data", "model", "seed_everything", "trainer"),
     "prepare": (

@@ -17,7 +17,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from reset_pl.arguments import OneLineErrors, bad_input_behind, configs_first
+from reset_pl.arguments import DRY_RUN, OneLineErrors, bad_input_behind, configs_first
 from reset_pl.checkpoints import newest_checkpoint
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.datamodule import ResetDataModule
@@ -39,6 +39,7 @@ from reset_pl.rounds.selectors import SELECTORS
 from reset_pl.run_directory import check_settings, has_results
 from reset_pl.sampling.decoding import DecodingPlan
 from reset_pl.sampling.hf import HFSampler
+from reset_pl.sampling.vllm import VllmSampler
 from reset_pl.training_progress import LineProgressBar
 from reset_pl.tuning.continued import ContinuedTuning
 from reset_pl.tuning.mtl import MTL
@@ -48,19 +49,15 @@ SHORT_NAMES = (
     *(SFT, MTL, ContinuedTuning),
     *(JsonlSource, ParquetSource, CuratedSource, MiniSource, PreparedSource),
     *PUBLISHED_SETS,
-    *(HFSampler, DecodingPlan),
+    *(HFSampler, VllmSampler, DecodingPlan),
     *SELECTORS,
     *(VerifiableInstructionJudge, SpanCoverageJudge, SummacJudge, ExactMatchJudge, RougeJudge, LLMJudge, OracleJudge),
 )
 """Classes that YAML may name without their module: a class has a short name once it has been imported."""
 
 
-DRY_RUN = ("--dry_run", "--dry-run")
-"""How ``fit`` is told to print its plan."""
-
-
 class _DryRun(argparse.Action):
-    """Stands in ``--help``; ``run_lightning`` looks for the option itself, since no configuration may hold it."""
+    """Stands in ``--help``; ``__main__`` looks for the option itself, since no configuration may hold it."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
@@ -170,10 +167,6 @@ def run_lightning() -> int:
         The exit status: 0, or 75 after a signal, when the same command goes on from there.
     """
     command, *arguments = sys.argv[1:]
-    if command == "fit" and any(argument in DRY_RUN for argument in arguments):
-        from reset_pl.planning.plan import print_plan
-
-        return print_plan([argument for argument in arguments if argument not in DRY_RUN])
     sys.argv[1:] = [command, *configs_first(arguments)]
     with process_group_ended():
         try:

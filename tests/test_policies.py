@@ -36,6 +36,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {"records", "errors", "interruption", "files", "progress", "data", "sampling", "judging", "rounds"},
     "reselection": {"records", "errors", "files", "progress", "arguments", "data", "rounds", "evaluation"},
     "preview": {"records", "errors", "data", "configured"},
+    "planning": {
+        *("records", "errors", "data", "policy", "sampling", "judging", "rounds", "evaluation"),
+        *("configured", "checkpoints", "run_directory"),
+    },
 }
 
 

@@ -11,14 +11,14 @@ from reset_pl.judging.forecast import Forecast, ForecastingJudge
 from reset_pl.judging.remote import RemoteJudge
 from reset_pl.records import Candidate, Decoding, Example, Judge
 from reset_pl.rounds.prompts import Chunk
-from reset_pl.sampling.decoding import BoundPlan
+from reset_pl.sampling.decoding import Plan
 
 _FILLER = "These are as many words as a sentence of an answer mostly has, until it is drawn. "
 _CHARS_PER_TOKEN = 4
 
 
 def forecast_round(
-    chunks: Mapping[str, Sequence[Chunk]], judges: Sequence[Judge], plan: BoundPlan, *, references: bool
+    chunks: Mapping[str, Sequence[Chunk]], judges: Sequence[Judge], plan: Plan, *, references: bool
 ) -> list[Forecast]:
     """The work that is left of a round.
 
@@ -77,7 +77,7 @@ def check_budget(forecast: Forecast, judge: Judge, spent: float, *, work: str, c
     )
 
 
-def _stand_ins(examples: Sequence[Example], plan: BoundPlan) -> Iterator[tuple[Example, Candidate]]:
+def _stand_ins(examples: Sequence[Example], plan: Plan) -> Iterator[tuple[Example, Candidate]]:
     """One candidate an example, of the length to expect."""
     lengths: defaultdict[str, list[int]] = defaultdict(list)
     for example in examples:
@@ -89,7 +89,7 @@ def _stand_ins(examples: Sequence[Example], plan: BoundPlan) -> Iterator[tuple[E
         known = lengths[example.dataset]
         chars = min(int(statistics.median(known)), most) if known else most
         text = example.response or (_FILLER * (chars // len(_FILLER) + 1))[:chars]
-        yield example, stand_in(example, draw.candidate_id, plan.round, text)
+        yield example, stand_in(example, draw.candidate_id, draw.round, text)
 
 
 def stand_in(example: Example, candidate_id: str, number: int, text: str, procedure: str = "stand_in") -> Candidate:
