@@ -96,7 +96,7 @@ class _Settings:
             half = {"bf16": "bfloat16", "16": "float16"}.get(precision.partition("-")[0])
             return _Settings(
                 model=model["model"],
-                tokenizer=read["data"]["tokenizer"],
+                tokenizer=read["data"].get("tokenizer") or model["model"],  # linked, and then not written
                 lora=lora,
                 dtype=half if is_half and half else model["dtype"],
             )
@@ -228,7 +228,13 @@ def prove(
     else:
         from transformers import AutoModelForCausalLM
 
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+        model, found = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", output_loading_info=True)
+        lost = sorted(found["missing_keys"])
+        if lost:  # transformers gives them random values, which small probes may not show
+            raise InputError(
+                f"expected the exported folder to hold every weight, but loaded again it lacks {lost[0]} "
+                f"({len(lost)} in all): nothing was kept"
+            )
     loaded = sum(parameter.numel() for parameter in model.parameters())
     if loaded != count:
         raise InputError(
