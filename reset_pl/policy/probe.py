@@ -9,14 +9,20 @@ import torch
 
 from reset_pl.errors import InputError
 
-PROBE_LENGTHS = (4, 16, 33)
+PROBE_LENGTHS = (4, 16, 33, 64)
 """Tokens of the probe prompts."""
-ROUNDING = {"float32": 1e-3, "bfloat16": 0.5, "float16": 0.1}
-"""Type of the weights → largest difference of a token's log-probability, in nats, that rounding explains."""
+ROUNDING = {"float32": 1e-3, "bfloat16": 0.15, "float16": 0.02}
+"""Type of the weights → difference of log-probabilities, in nats a token on average, that rounding explains.
+
+Measured between transformers and vLLM 0.32 on a CPU, over 4,570 random tokens each of a trained Llama of 3 layers and
+a random one of 12: float32 2e-6 and 4e-6 (the worst token 4e-5), bfloat16 0.032 and 0.030 (0.64). Wrong weights
+differ by whole nats. The mean is compared and not the worst token, since bfloat16 rounds a logit of 16 to an eighth.
+float16 was not measured: it rounds eight times finer.
+"""
 
 
 def rounding(dtype: str) -> float:
-    """The tolerance for weights of a type.
+    """Tolerance for weights of a type.
 
     Raises:
         InputError: None is known.
@@ -63,25 +69,28 @@ def log_probs(model: Any, prompts: Sequence[Sequence[int]]) -> list[list[float]]
 def check_hand_over(
     expected: Sequence[Sequence[float]], got: Sequence[Sequence[float]], *, tolerance: float, receiver: str
 ) -> None:
-    """Compare the log-probabilities of both sides, prompt by prompt.
+    """Compare the log-probabilities of both sides, token by token.
 
     Args:
         expected: The trainer's.
         got: The receiver's, of the same prompts.
-        tolerance: Largest difference of a token's log-probability that rounding explains, in nats.
+        tolerance: Mean difference of a token's log-probability that rounding explains, in nats.
         receiver: Who got the weights, as the message names it.
 
     Raises:
         InputError: They differ, or are no numbers.
     """
     pairs = [pair for ours, theirs in zip(expected, got, strict=True) for pair in zip(ours, theirs, strict=True)]
-    trainer, sampler = max(pairs, key=lambda pair: _distance(*pair))
-    if not _distance(trainer, sampler) <= tolerance:
-        raise InputError(
-            f"expected {receiver} to give probe prompts the trainer's log-probabilities within {tolerance:g}, but a "
-            f"token has {trainer:.4f} in the trainer and {sampler:.4f} there: it does not hold the weights that were "
-            "handed over, and nothing was sampled from it"
-        )
+    distances = [abs(ours - theirs) for ours, theirs in pairs]
+    mean = sum(distances) / len(distances)
+    if mean <= tolerance:  # false also where one is no number
+        return
+    trainer, there = max(pairs, key=lambda pair: _distance(*pair))
+    raise InputError(
+        f"expected {receiver} to give probe prompts the trainer's log-probabilities within {tolerance:g} nats a token, "
+        f"but they differ by {mean:.4g} (the worst token has {trainer:.4f} in the trainer and {there:.4f} in "
+        f"{receiver}): it does not hold the policy's weights, and nothing was sampled from it"
+    )
 
 
 def _distance(a: float, b: float) -> float:

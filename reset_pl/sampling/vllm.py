@@ -51,8 +51,8 @@ class VllmSampler(Sampler):
             ``$SLURM_TMPDIR``, else the system's folder for temporary files.
         start_deadline: Seconds that vLLM may take to start.
         deadline: Seconds without a finished candidate after which vLLM is given up.
-        tolerance: Largest difference of a log-probability between trainer and vLLM, in nats; when not given, what
-            rounding explains (``reset_pl.policy.probe.ROUNDING``).
+        tolerance: Mean difference of a token's log-probability between trainer and vLLM, in nats; when not given,
+            what rounding explains (``reset_pl.policy.probe.ROUNDING``).
     """
 
     def __init__(
