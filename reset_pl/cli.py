@@ -215,5 +215,7 @@ def _quieten() -> None:
         ".*Total length of `list` across ranks is zero.*",  # no validation sets
         ".*LeafSpec.*",
         ".*`srun` command is available.*",  # on a login node
+        ".*`torch.distributed.*is deprecated.*",  # DeepSpeed's calls
+        ".*When saving the DeepSpeed Stage 3 checkpoint.*",
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -100,7 +100,8 @@ class GlobalBatchSampler(Sampler[list[int]]):
 
     Step ``k`` holds the same rows however many ranks and micro-batches share it: each takes about as many tokens as
     the others, and each knows the target tokens of the whole step, by which the loss is normalised. A last step with
-    fewer rows than ranks is left out, so that every rank always has a row; it may have fewer micro-batches.
+    fewer rows than ranks is left out, so that every rank always has a row; it may have fewer micro-batches, unless
+    ``even_steps`` leaves it out then.
 
     Args:
         order: (n,) rows in the order of the epoch.
@@ -110,6 +111,7 @@ class GlobalBatchSampler(Sampler[list[int]]):
         rank: This process.
         world_size: Number of processes.
         accumulate: Micro-batches of a step.
+        even_steps: Whether every step must have that many: DeepSpeed counts them through, over the end of an epoch.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class GlobalBatchSampler(Sampler[list[int]]):
         rank: int = 0,
         world_size: int = 1,
         accumulate: int = 1,
+        even_steps: bool = False,
     ) -> None:
         self.order = order
         self.lengths = lengths
@@ -130,6 +133,7 @@ class GlobalBatchSampler(Sampler[list[int]]):
         self.rank = rank
         self.world_size = world_size
         self.accumulate = accumulate
+        self.even_steps = even_steps
         self.first_batch = 0
 
     def __len__(self) -> int:
@@ -153,7 +157,8 @@ class GlobalBatchSampler(Sampler[list[int]]):
 
     def _micro_batches(self, num_rows: int) -> int:
         """Into how many micro-batches a step of so many rows is cut; none of any rank may be empty."""
-        return min(self.accumulate, num_rows // self.world_size)
+        count = min(self.accumulate, num_rows // self.world_size)
+        return 0 if self.even_steps and count < self.accumulate else count
 
     def _shares(self, rows: np.ndarray, count: int) -> Iterator[list[int]]:
         """This rank's micro-batches: the longest row goes where there is least, and equals run side by side."""

@@ -221,14 +221,22 @@ class ResetDataModule(L.LightningDataModule):
                 f"expected --data.batch_size (now {self.batch_size}) of at least one row for each of {world_size} "
                 f"processes × {accumulate} accumulated batches: it counts the rows of a whole optimizer step"
             )
+        sampler = GlobalBatchSampler(
+            *(order, lengths, num_targets, self.batch_size),
+            rank=rank,
+            world_size=world_size,
+            accumulate=accumulate,
+            even_steps=self.trainer is not None and self.trainer.strategy.handles_gradient_accumulation,
+        )
+        if mixture is not None and 0 < len(order) and len(sampler) == 0:
+            raise InputError(
+                f"expected at least one row to train on for each of {world_size} processes × {accumulate} accumulated "
+                f"batches, but got {len(order)} in all: take fewer --trainer.devices or "
+                "--trainer.accumulate_grad_batches, or draw more prompts (ResetRounds.prompts_per_dataset)"
+            )
         return ResumableLoader(
             rows,
-            batch_sampler=GlobalBatchSampler(
-                *(order, lengths, num_targets, self.batch_size),
-                rank=rank,
-                world_size=world_size,
-                accumulate=accumulate,
-            ),
+            batch_sampler=sampler,
             collate_fn=Collate(self.encoder.tokenizer.pad_token_id, packed=self.layout == "packed"),
             num_workers=self.num_workers,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ class CpuDeepSpeedStrategy(DeepSpeedStrategy):
     """
 
     def __init__(self, process_group_backend: str = "gloo", **kwargs: Any) -> None:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when DeepSpeed is imported, by what follows
         super().__init__(process_group_backend=process_group_backend, **kwargs)
 
     @property

@@ -136,6 +136,13 @@ def test_a_tail_smaller_than_the_ranks_is_left_out() -> None:
     assert len(make_sampler(9, 4)) == 3
 
 
+def test_a_tail_that_makes_no_even_step_is_left_out() -> None:
+    """Steps of 4 rows in 2 micro-batches, one or two ranks: a tail of one row, and one of three."""
+    lengths = [len(make_sampler(n, 4, accumulate=2, even_steps=True)) for n in (9, 11)]
+    assert lengths == [4, 6]
+    assert [len(make_sampler(11, 4, world_size=2, accumulate=2, even_steps=even)) for even in (False, True)] == [5, 4]
+
+
 # ---------------------------------------------------------------- length_grouped
 
 

@@ -105,6 +105,7 @@ def trainer(**kwargs: Any) -> Any:
         "current_epoch": 0,
         "accumulate_grad_batches": 1,
         "reload_dataloaders_every_n_epochs": 1,
+        "strategy": SimpleNamespace(handles_gradient_accumulation=False),
     }
     return SimpleNamespace(**{**given, **kwargs})
 
