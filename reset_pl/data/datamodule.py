@@ -31,6 +31,8 @@ class ResetDataModule(L.LightningDataModule):
     Args:
         train: Training sets. The rounds draw prompts from them.
         validation: Sets whose loss is logged.
+        validation_size: Rows of the validation sets, drawn with ``seed`` from all of them, that the loss is over; null
+            for all rows.
         test: Sets that ``callbacks.CheckpointEvaluation`` scores after every stage.
         tokenizer: Folder or hub id of the tokenizer; linked to ``model.model``.
         template: Prompt template: ``alpaca`` (LLaMA, Table 2), ``vicuna`` (Table 6) or the tokenizer's own ``chat``;
@@ -52,6 +54,7 @@ class ResetDataModule(L.LightningDataModule):
         train: list[Source],
         tokenizer: str,
         validation: list[Source] | None = None,
+        validation_size: int | None = 1000,
         test: list[Source] | None = None,
         template: Literal["alpaca", "alpaca_no_input", "vicuna", "chat"] = "alpaca",
         question_position: QuestionPosition = "first",
@@ -68,11 +71,13 @@ class ResetDataModule(L.LightningDataModule):
             ("max_length", max_length, 2),
             ("max_response_tokens", max_response_tokens, 1),
             ("num_workers", num_workers, 0),
+            ("validation_size", validation_size, 1),
         ):
-            if value < least:
+            if value is not None and value < least:
                 raise InputError(f"expected --data.{option} of at least {least}, but got {value}")
         self.train_sources = train
         self.validation_sources = validation or []
+        self.validation_size = validation_size
         self.test_sources = test or []
         self.tokenizer_path = tokenizer
         self.template: Template = TEMPLATES[template](question_position)
@@ -193,7 +198,7 @@ class ResetDataModule(L.LightningDataModule):
         return self.trainer.current_epoch // every * every if self.trainer and every else 0
 
     def val_dataloader(self) -> ResumableLoader | list:
-        """All validation rows in their own order."""
+        """A seeded sample of the validation rows in their own order, the same however often and wherever it is read."""
         tables = {name: self._encoded("validation", name) for name in self.examples("validation")}
         return self._loader(tables, mixture=None) if tables else []
 
@@ -203,18 +208,24 @@ class ResetDataModule(L.LightningDataModule):
         return self._tables[split, name]
 
     def _loader(self, tables: Mapping[str, EncodedTable], mixture: Mixture | None, seed: int = 0) -> ResumableLoader:
-        """A loader over an epoch of the mixture; without one, over all rows in their own order, one step a batch."""
+        """A loader over an epoch of the mixture; without one, over the rows to validate on, one step a batch."""
         rows = EncodedRows(tables)
         lengths, num_targets = rows.lengths, rows.num_targets
         usable = np.flatnonzero(num_targets > 0)
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        batch_size = self.batch_size
         if mixture is None:
-            order = usable
+            order = self._sampled(usable)
+            if len(order) < world_size:
+                raise InputError(
+                    f"expected a row in data.validation for each of {world_size} processes, but got {len(order)}"
+                )
+            batch_size = _without_remainder(len(order), batch_size, world_size)
         else:
             sizes = {name: int((table.num_targets > 0).sum()) for name, table in tables.items()}
             order = usable[index_map(sizes, mixture.rows(sizes), seed=seed)]
             if self.layout == "grouped":
                 order = length_grouped(order, lengths, self.batch_size, seed=seed)
-        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         accumulate = self.trainer.accumulate_grad_batches if self.trainer and mixture is not None else 1
         if self.batch_size < world_size * accumulate:
             raise InputError(
@@ -240,3 +251,19 @@ class ResetDataModule(L.LightningDataModule):
             collate_fn=Collate(self.encoder.tokenizer.pad_token_id, packed=self.layout == "packed"),
             num_workers=self.num_workers,
         )
+
+    def _sampled(self, rows: np.ndarray) -> np.ndarray:
+        if self.validation_size is None or len(rows) <= self.validation_size:
+            return rows
+        rng = np.random.default_rng(stable_hash(self.seed, "validation"))
+        return np.sort(rng.choice(rows, self.validation_size, replace=False))
+
+
+def _without_remainder(num_rows: int, batch_size: int, world_size: int) -> int:
+    """The size nearest above at which the last batch has a row for every process, so that none is left out.
+
+    >>> _without_remainder(1000, 32, 8), _without_remainder(1000, 32, 16)
+    (32, 33)
+    """
+    sizes = range(batch_size, 2 * batch_size + 1)
+    return next((size for size in sizes if not 0 < num_rows % size < world_size), batch_size)

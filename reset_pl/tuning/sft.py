@@ -8,6 +8,7 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch.optim import AdamW
+from torchmetrics import MeanMetric
 
 from reset_pl.errors import InputError
 from reset_pl.policy.adapters import Lora, is_adapter
@@ -56,6 +57,7 @@ class SFT(L.LightningModule):
         self._deepspeed: dict[str, Any] | None = None
         self._schedule: StageSchedule | None = None
         self._step_loss = torch.zeros(())
+        self._val_loss = MeanMetric(nan_strategy="disable")  # Lightning's own mean rounds the ranks' number of tokens
 
     def setup(self, stage: str) -> None:
         """Take note of DeepSpeed.
@@ -233,9 +235,9 @@ class SFT(L.LightningModule):
         self._step_loss = torch.zeros((), device=self.device)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Log the mean loss of all response tokens, from which perplexity follows as exp(loss)."""
-        losses = target_losses(self(batch), batch["targets"])
-        self.log("val/loss", losses.mean(), prog_bar=True, sync_dist=True, batch_size=len(losses))
+        """Log the mean loss of all response tokens on all ranks, from which perplexity follows as exp(loss)."""
+        self._val_loss.update(target_losses(self(batch), batch["targets"]))
+        self.log("val/loss", self._val_loss, prog_bar=True)
 
     # ------------------------------------------------------------------ optimizer
 
