@@ -197,6 +197,7 @@ class ResetRounds(L.Callback):
             judge_references=self.judge_references,
             policy=policy_fingerprint(module.policy),
         )
+        started = time.monotonic()
         self.sampler.open(module.policy, data.encoder)
         try:
             run_round(
@@ -209,6 +210,7 @@ class ResetRounds(L.Callback):
                 held_out_judges=self.held_out_judges,
                 selector=self.selector,
                 ranks=ranks_of(trainer),
+                start_seconds=time.monotonic() - started,
             )
         finally:
             self.sampler.close()

@@ -39,6 +39,7 @@ def run_round(
     selector: Selector,
     held_out_judges: Sequence[Judge] = (),
     ranks: Ranks | None = None,
+    start_seconds: float = 0.0,
 ) -> Ledger:
     """Carry a round to its end, from wherever its ledger says it stands.
 
@@ -55,6 +56,7 @@ def run_round(
         selector: Chooses one a prompt.
         held_out_judges: Rate the candidates too; their verdicts are kept, and never reach the selector.
         ranks: This process among several; alone when not given.
+        start_seconds: What it took the sampler to take the policy, for the manifest.
 
     Returns:
         The finished ledger.
@@ -88,7 +90,7 @@ def run_round(
         if ranks.rank == 0:
             expected = {path.name for judge in everyone.all for path in _verdict_parts(ledger, chunks, judge)}
             wait_until(lambda: expected <= {path.name for path in ledger.parts.glob("verdicts-*.parquet")}, ledger)
-            _finish(ledger, chunks, everyone, selector, worker, started)
+            _finish(ledger, chunks, everyone, selector, worker, started, start_seconds)
         else:
             wait_until(lambda: ledger.complete, ledger)
     return ledger
@@ -188,6 +190,7 @@ def _finish(
     selector: Selector,
     worker: Worker,
     started: float,
+    start_seconds: float,
 ) -> None:
     """Select chunk by chunk, write the round's tables, and turn the manifest to complete."""
     selecting = time.monotonic()
@@ -223,7 +226,7 @@ def _finish(
             "status": "complete",
             "judges": entries,
             **statistics,
-            "seconds": {"start": 0.0, **spent, "tune": None},
+            "seconds": {"start": start_seconds, **spent, "tune": None},
         }
     )
     shutil.rmtree(ledger.parts, ignore_errors=True)
