@@ -115,8 +115,11 @@ class ResetCLI(LightningCLI):
             plugins = trainer.get("plugins") or []
             kwargs["plugins"] = [*(plugins if isinstance(plugins, list) else [plugins]), SlurmJob()]
         if self.subcommand == "fit":
-            preemption = importlib.import_module("callbacks").Preemption()  # by its name, as YAML names callbacks
-            kwargs["callbacks"] = [preemption, *(trainer.get("callbacks") or [])]
+            module = importlib.import_module("callbacks")  # by its name, as YAML names it
+            callbacks = list(trainer.get("callbacks") or [])
+            saving = [n for n, one in enumerate(callbacks, start=1) if isinstance(one, module.StageCheckpoint)]
+            callbacks.insert(saving[-1] if saving else 0, module.Preemption())
+            kwargs["callbacks"] = callbacks
         return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reset_pl import interruption
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
 from reset_pl.sampling.decoding import Draw, Plan, Sampler
 
@@ -50,6 +52,17 @@ def save_causal_lm(folder: Path, seed: int = 0) -> None:
         eos_token_id=2,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
+
+
+@pytest.fixture
+def caught_signals() -> Iterator[None]:
+    """Signals to this process raise the flag, as in ``fit``; afterwards nothing is left of it."""
+    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+    interruption.catch_signals()
+    yield
+    interruption._received.clear()
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

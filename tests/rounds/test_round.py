@@ -186,7 +186,7 @@ def run_ranks(directory: Path, samplers: list[Any], judges: list[Any], **changes
         ranks = Ranks(rank=rank, world_size=len(samplers), barrier=lambda: barrier.wait(10) and None)
         try:
             run(directory, samplers[rank], judges[rank], ranks, **changes)
-        except Exception as error:
+        except BaseException as error:
             errors[rank] = error
 
     threads = [threading.Thread(target=one, args=(rank,)) for rank in range(len(samplers))]

@@ -1,0 +1,55 @@
+"""How processes meet, and what Slurm says of them."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import torch.distributed
+
+from reset_pl.errors import InputError
+from reset_pl.processes import SlurmJob, process_group_ended, status_when_interrupted
+
+
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch) -> SlurmJob:
+    given = {"NNODES": "2", "NTASKS": "16", "NTASKS_PER_NODE": "8", "JOB_NAME": "fit", "PROCID": "9", "LOCALID": "1"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    return SlurmJob()
+
+
+def test_settings_must_fit_the_allocation(job: SlurmJob) -> None:
+    assert not job.auto_requeue
+    job.validate_settings(num_devices=8, num_nodes=2)
+    with pytest.raises(
+        InputError, match=r"expected --trainer.num_nodes 2, since this Slurm job has --nodes 2, but got 1"
+    ):
+        job.validate_settings(num_devices=8, num_nodes=1)
+    with pytest.raises(InputError, match=r"expected --trainer.devices 8, .* --ntasks-per-node 8, but got 4"):
+        job.validate_settings(num_devices=4, num_nodes=2)
+
+
+def test_status(job: SlurmJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")  # set by DeepSpeed under Slurm too
+    assert status_when_interrupted() == 75
+    monkeypatch.delenv("SLURM_NTASKS")
+    assert status_when_interrupted() == 0  # started by Lightning, which takes any other status for a crash
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert status_when_interrupted() == 75
+
+
+def test_a_port_in_use_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("MASTER_PORT", str(port))
+        with pytest.raises(InputError, match=f"MASTER_PORT {port} is in use"), process_group_ended():
+            torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=0, world_size=2)
+
+
+def test_the_group_is_ended() -> None:
+    with process_group_ended():
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=0, world_size=1)
+    assert not torch.distributed.is_initialized()
