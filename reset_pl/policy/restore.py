@@ -104,7 +104,7 @@ def _assign(parameter: torch.nn.Parameter, value: torch.Tensor) -> None:
         parameter.copy_(value)
         return
     from deepspeed.utils import safe_set_full_fp32_param
-    from deepspeed.zero import GatheredParameters
+    from deepspeed.runtime.zero import GatheredParameters
 
     safe_set_full_fp32_param(parameter, value)
     with GatheredParameters([parameter], modifier_rank=0, enabled=is_sharded(parameter)):
