@@ -130,7 +130,7 @@ def _export(options: argparse.Namespace, run_dir: Path, settings: _Settings) -> 
     from reset_pl.data.encoding import load_tokenizer
     from reset_pl.policy.card import model_card
     from reset_pl.policy.export import export_policy
-    from reset_pl.policy.probe import log_probs, probe_prompts
+    from reset_pl.policy.probe import log_probs, probe_prompts, rounding
     from reset_pl.policy.restore import read_states
 
     states = read_states(options.checkpoint)
@@ -151,8 +151,8 @@ def _export(options: argparse.Namespace, run_dir: Path, settings: _Settings) -> 
         export_policy(policy, tokenizer, unproved, dtype=wanted, adapters_only=options.adapter, card=card)
         del policy
         gc.collect()
-        # Merged weights are rounded once more than the sum of both is; all others are the same, bit for bit.
-        tolerance = 0.25 if is_merged and dtype != "float32" else 1e-3
+        # Merged, the sum of weight and change is rounded; all others are the same weights, bit for bit.
+        tolerance = rounding(dtype) if is_merged else 1e-4
         prove(unproved, count=count, prompts=prompts, expected=expected, tolerance=tolerance, dtype=dtype)
         unproved.replace(options.output)
     finally:
@@ -211,7 +211,7 @@ def prove(
         count: Parameters of that model.
         prompts: Token ids.
         expected: Its log-probabilities of them.
-        tolerance: Largest difference of a token's log-probability that rounding explains, in nats.
+        tolerance: Mean difference of a token's log-probability that rounding explains, in nats.
         dtype: Type to load adapters' base in; weights have their own.
 
     Raises:

@@ -2,6 +2,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -222,20 +223,47 @@ def in_child(check: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def refuse_files_beyond(size: int) -> None:
+    """A real failing write: the kernel refuses what goes beyond a file's size, in bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
 def test_a_disk_that_fills_up_leaves_nothing(policy: Any, tokenizer: Any, tmp_path: Path) -> None:
-    """A real failing write: the kernel refuses what goes beyond a file size."""
-
     def check() -> None:
-        import signal
-
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+        refuse_files_beyond(30_000)
         with pytest.raises(InputError, match="cannot export to .*out: File too large; nothing of it was kept") as error:
             export_policy(policy, tokenizer, tmp_path / "out")
         assert "\n" not in str(error.value)
         assert not list(tmp_path.iterdir())
 
     assert in_child(check) == 0
+
+
+def test_all_ranks_stop_where_one_cannot_write(policy: Any, tokenizer: Any, tmp_path: Path) -> None:
+    """Rank 1 would wait for rank 0 in the next gather until the group's time-out."""
+    reached = tmp_path / "reached"
+    reached.mkdir()
+
+    def check(rank: int) -> None:
+        store = torch.distributed.FileStore(str(tmp_path / "store"), 2)
+        torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
+        export_policy(policy, tokenizer, tmp_path / "first", writes=rank == 0)
+        if rank == 0:
+            refuse_files_beyond(30_000)
+        with pytest.raises(InputError, match="cannot export to .*second: File too large"):
+            export_policy(policy, tokenizer, tmp_path / "second", writes=rank == 0)
+        (reached / str(rank)).touch()
+        torch.distributed.destroy_process_group()
+
+    children = [torch.multiprocessing.get_context("fork").Process(target=check, args=(rank,)) for rank in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(timeout=60)
+        child.kill()
+    assert {path.name for path in reached.iterdir()} == {"0", "1"}
+    assert {path.name for path in tmp_path.iterdir()} - {"store"} == {"reached", "first"}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
