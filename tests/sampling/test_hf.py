@@ -4,16 +4,18 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
-from transformers import GenerationConfig
-from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers import GenerationConfig, MambaConfig
 
 from reset_pl.data.encoding import Encoder
+from reset_pl.errors import InputError
+from reset_pl.policy.adapters import Lora, with_adapters
 from reset_pl.records import Candidate, Decoding, Example, stable_hash
 from reset_pl.sampling.decoding import DecodingPlan, Draw, GreedyPlan, Plan
-from reset_pl.sampling.hf import HFSampler, InverseCdfSampling, filtered_probabilities, uniforms
+from reset_pl.sampling.drawing import uniforms
+from reset_pl.sampling.hf import HFSampler
+from reset_pl.tuning.packing import enable_packing
+from tests.sampling.warpers import warped
+from tests.tuning.test_packing import make_model
 
 MakeExamples = Callable[..., list[Example]]
 EOS = 2
@@ -61,16 +63,6 @@ def draw_by_hand(policy: Any, prompt: list[int], draw: Draw) -> list[int]:
         if token == EOS:
             break
     return ids[len(prompt) :]
-
-
-def warped(scores: torch.Tensor, decoding: Decoding) -> torch.Tensor:
-    """Probabilities of one row as ``generate`` with ``do_sample`` has them."""
-    scores = TemperatureLogitsWarper(decoding.temperature)(None, scores)
-    if decoding.top_k:
-        scores = TopKLogitsWarper(decoding.top_k)(None, scores)
-    if decoding.top_p < 1:
-        scores = TopPLogitsWarper(decoding.top_p)(None, scores)
-    return scores.softmax(dim=-1)
 
 
 # ---------------------------------------------------------------- greedy
@@ -226,17 +218,15 @@ def test_answers_end_by_themselves_or_at_their_limit(
 def test_an_end_at_the_last_token_allowed_is_an_end(
     policy: Any, encoder: Encoder, make_examples: MakeExamples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Scripted: every answer is x y <end>."""
-    script = [3 + ord("x"), 3 + ord("y"), EOS, 9, 9]
-
-    def generate(input_ids: torch.Tensor, **_: Any) -> torch.Tensor:
-        return torch.cat([input_ids, torch.tensor([script] * len(input_ids))], dim=1)
-
-    monkeypatch.setattr(policy, "generate", generate)
-    plan = ListPlan([Decoding(temperature=0.0, max_new_tokens=limit) for limit in (2, 3, 5)])
+    """Every token is as likely as any other, and the uniforms have every answer be x y <end>."""
+    with torch.no_grad():
+        policy.lm_head.weight.zero_()
+    script = torch.tensor([3 + ord("x"), 3 + ord("y"), EOS, 9, 9], dtype=torch.float64)
+    monkeypatch.setattr("reset_pl.sampling.drawing.uniforms", lambda seed, steps: (script[:steps] + 0.5) / 259)
+    plan = ListPlan([Decoding(temperature=1.0, max_new_tokens=limit) for limit in (2, 3, 5)])
     candidates = list(sample(policy, encoder, make_examples(1), plan).values())
     assert [candidate.finish_reason for candidate in candidates] == ["length", "stop", "stop"]
-    assert [len(candidate.token_ids) for candidate in candidates] == [2, 2, 2]
+    assert [candidate.token_ids for candidate in candidates] == [(3 + ord("x"), 3 + ord("y"))] * 3
 
 
 def test_a_candidate_says_where_it_comes_from(policy: Any, encoder: Encoder, make_examples: MakeExamples) -> None:
@@ -262,6 +252,47 @@ def test_a_prompt_leaves_room_for_the_longest_answer(
     assert reserved == [7, 7]
 
 
+# ---------------------------------------------------------------- the work done
+
+
+def tokens_read(policy: Any, work: Callable[[], Any]) -> int:
+    """Tokens that went through the model meanwhile, padding included."""
+    counts: list[int] = []
+    handle = policy.get_input_embeddings().register_forward_hook(
+        lambda module, inputs, output: counts.append(inputs[0].numel())
+    )
+    work()
+    handle.remove()
+    return sum(counts)
+
+
+def test_a_prompt_is_read_once_for_all_its_answers(policy: Any, encoder: Encoder, make_examples: MakeExamples) -> None:
+    examples, plan = make_examples(3), DecodingPlan(max_new_tokens=4).bind(round=0, seed=0)
+    sampler = HFSampler()
+    sampler.open(policy, encoder)
+    limits = [draw.decoding.max_new_tokens for example in examples for draw in plan.draws(example)]
+    longest = max(len(encoder.prompt_ids(example, 4)) for example in examples)
+    read = tokens_read(policy, lambda: list(sampler.sample(examples, plan)))
+    sampler.close()
+    # A prompt but for its last token, that token, and each answer's tokens but for its last.
+    assert read <= 3 * (longest - 1) + 3 + sum(limits) - len(limits)
+    assert read > 3 * (longest - 20)
+
+
+def test_answers_that_ended_are_not_read_on(policy: Any, encoder: Encoder, make_examples: MakeExamples) -> None:
+    plan = ListPlan([Decoding(temperature=0.0, max_new_tokens=limit) for limit in (1, 1, 1, 1, 1, 1, 1, 101)])
+    (example,) = make_examples(1)
+    policy.lm_head.weight.data[EOS] = 0.0  # never the greatest
+    sampler = HFSampler()
+    sampler.open(policy, encoder)
+    read = tokens_read(policy, lambda: list(sampler.sample([example], plan)))
+    sampler.close()
+    assert read == len(encoder.prompt_ids(example, 101)) + 100
+
+
+# ---------------------------------------------------------------- the policy it is given
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_gets_its_mode_back(
     policy: Any, encoder: Encoder, make_examples: MakeExamples, training: bool
@@ -273,104 +304,60 @@ def test_the_model_gets_its_mode_back(
     list(sampler.sample(make_examples(1), GreedyPlan(max_new_tokens=2)))
     sampler.close()
     assert policy.training is training
+    assert policy.config._attn_implementation == "sdpa"
     assert all(parameter.requires_grad and not parameter.is_inference() for parameter in policy.parameters())
+    assert not any(buffer.is_inference() for buffer in policy.buffers())
 
 
-# ---------------------------------------------------------------- probabilities and draws
-
-DECODINGS = st.builds(
-    Decoding,
-    temperature=st.sampled_from([0.1, 0.4, 0.7, 1.0, 2.0]),
-    top_k=st.sampled_from([0, 1, 2, 5, 20, 500]),
-    top_p=st.sampled_from([0.05, 0.3, 0.9, 0.999, 1.0]),
-)
-
-
-def probabilities(scores: torch.Tensor, decodings: Sequence[Decoding]) -> torch.Tensor:
-    return filtered_probabilities(
-        scores,
-        temperature=torch.tensor([decoding.temperature for decoding in decodings]),
-        top_k=torch.tensor([decoding.top_k for decoding in decodings]),
-        top_p=torch.tensor([decoding.top_p for decoding in decodings]),
-    )
-
-
-@given(decodings=st.lists(DECODINGS, min_size=1, max_size=6), seed=st.integers(0, 10_000))
-@hypothesis_settings(max_examples=100, deadline=None)
-def test_probabilities_are_transformers_row_by_row(decodings: list[Decoding], seed: int) -> None:
-    scores = 3.0 * torch.randn(len(decodings), 30, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    ours = probabilities(scores, decodings)
-    for row, decoding in enumerate(decodings):
-        theirs = warped(scores[row : row + 1], decoding)[0]
-        torch.testing.assert_close(ours[row], theirs, atol=1e-6, rtol=0)
-        assert torch.equal(ours[row] > 0, theirs > 0)
-
-
-def test_ties_at_the_kth_place_are_all_kept() -> None:
-    scores = torch.tensor([[2.0, 1.0, 1.0, 0.0]])
-    kept = probabilities(scores, [Decoding(temperature=1.0, top_k=2)])
-    assert (kept > 0).tolist() == [[True, True, True, False]]
-
-
-def sampling(draws: Sequence[Draw], scores: torch.Tensor) -> list[int]:
-    """The token chosen in each row at the first step."""
-    output = InverseCdfSampling(draws, 1)(torch.zeros(len(draws), 1, dtype=torch.long), scores)
-    assert (output.isfinite().sum(dim=1) == 1).all()
-    return output.argmax(dim=1).tolist()
-
-
-def many_draws(decoding: Decoding, num: int) -> list[Draw]:
-    return [
-        Draw(candidate_id=str(i), round=0, procedure="p", decoding=decoding, seed=stable_hash("draw", i))
-        for i in range(num)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("decoding", "support", "critical"),
-    [
-        (Decoding(temperature=1.0, max_new_tokens=1), 8, 24.32),
-        (Decoding(temperature=0.5, max_new_tokens=1), 8, 24.32),
-        (Decoding(temperature=1.0, top_k=4, max_new_tokens=1), 4, 16.27),
-        (Decoding(temperature=1.0, top_p=0.7, max_new_tokens=1), 4, 16.27),
-    ],
-    ids=str,
-)
-def test_draws_follow_the_distribution(decoding: Decoding, support: int, critical: float) -> None:
-    """Pearson's statistic stays below the 99.9% point of chi-square with ``support - 1`` degrees of freedom."""
-    logits = torch.tensor([0.3, -0.5, 1.1, 0.0, 0.9, -0.2, 0.6, 0.8])
-    num = 6000
-    tokens = torch.tensor(sampling(many_draws(decoding, num), logits.repeat(num, 1)))
-    counts = tokens.bincount(minlength=8).double()
-    expected = warped(logits.double().unsqueeze(0), decoding)[0] * num
-    kept = expected > 0
-    assert int(kept.sum()) == support
-    assert counts[~kept].sum() == 0
-    assert ((counts - expected)[kept] ** 2 / expected[kept]).sum() < critical
-
-
-@pytest.mark.parametrize("uniform", [0.0, 1.0 - 2.0**-53])
-def test_the_ends_of_the_unit_interval_never_give_a_filtered_token(
-    uniform: float, monkeypatch: pytest.MonkeyPatch
+def test_the_model_gets_its_mode_back_after_an_error(
+    policy: Any, encoder: Encoder, make_examples: MakeExamples
 ) -> None:
-    monkeypatch.setattr(
-        "reset_pl.sampling.hf.uniforms", lambda seed, steps: torch.full((steps,), uniform, dtype=torch.float64)
-    )
-    generator = torch.Generator().manual_seed(0)
-    scores = torch.randn(300, 50, generator=generator)
-    scores[:, :3] = scores[:, -3:] = -9.0  # the first and the last are never among the kept
-    draws = many_draws(Decoding(temperature=0.7, top_k=5, max_new_tokens=1), 300)
-    allowed = probabilities(scores, [draw.decoding for draw in draws]) > 0
-    tokens = sampling(draws, scores)
-    assert all(allowed[row, token] for row, token in enumerate(tokens))
-    ends = [int(row.nonzero()[0 if uniform == 0.0 else -1]) for row in allowed]
-    assert tokens == ends
+    sampler = HFSampler()
+    sampler.open(policy, encoder)
+    handle = policy.lm_head.register_forward_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(sampler.sample(make_examples(1), GreedyPlan(max_new_tokens=2)))
+    handle.remove()
+    sampler.close()
+    assert policy.training
+    assert policy.config._attn_implementation == "sdpa"
 
 
-def test_a_stream_does_not_depend_on_its_length() -> None:
-    long = uniforms(123, 500)
-    for steps in (1, 7, 16, 17, 499):
-        assert torch.equal(uniforms(123, steps), long[:steps])
-    assert long.dtype is torch.float64
-    assert 0 <= long.min() <= long.max() < 1
-    assert not torch.equal(long, uniforms(124, 500))
+def test_a_recurrent_model_is_refused_and_left_as_it_was(encoder: Encoder) -> None:
+    model = make_model(
+        MambaConfig(vocab_size=97, hidden_size=32, state_size=4, num_hidden_layers=2, pad_token_id=0)
+    ).train()
+    with pytest.raises(InputError, match=r"expected MambaForCausalLM .*: set sampler to VLLMSampler"):
+        HFSampler().open(model, encoder)
+    assert model.training
+
+
+def test_packing_and_checkpointed_activations_change_nothing(
+    policy: Any, encoder: Encoder, make_examples: MakeExamples
+) -> None:
+    examples, plan = make_examples(4), DecodingPlan(max_new_tokens=8).bind(round=0, seed=0)
+    plain = sample(policy, encoder, examples, plan)
+    enable_packing(policy)
+    policy.gradient_checkpointing_enable({"use_reentrant": False})
+    assert sample(policy, encoder, examples, plan) == plain
+    assert policy.config._attn_implementation == "reset_packed"
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_adapters_take_part(policy: Any, encoder: Encoder, make_examples: MakeExamples, wrapped: bool) -> None:
+    """Ours lie inside the model; a model that peft has wrapped in a class of its own will do as well."""
+    from peft import LoraConfig, get_peft_model
+
+    examples, plan = make_examples(2), DecodingPlan(max_new_tokens=6).bind(round=0, seed=0)
+    plain = sample(policy, encoder, examples, plan)
+    adapted = get_peft_model(policy, LoraConfig(r=4)) if wrapped else with_adapters(policy, Lora(rank=4))
+    assert sample(adapted, encoder, examples, plan) == plain  # a fresh adapter adds nothing
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    answers = sample(adapted, encoder, examples, plan)
+    assert answers != plain
+    for example in examples:
+        for draw in plan.draws(example):
+            expected = draw_by_hand(adapted, encoder.prompt_ids(example, 6), draw)
+            assert list(answers[draw.candidate_id].token_ids) == [token for token in expected if token != EOS]

@@ -1,0 +1,181 @@
+"""The decoding loop: prompts are read once, and the batch shrinks as answers end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from reset_pl.errors import InputError
+from reset_pl.sampling.decoding import Draw
+from reset_pl.sampling.drawing import Drawing
+from reset_pl.sampling.shared_prefix import KeysAndValues, SharedPrefix, next_logits, shared_attention
+
+_PREFILL_TOKENS = 4096
+"""Prompts are read so many tokens at a time."""
+_ENDED_SHARE = 1 / 8
+"""Ended answers leave the batch once they are such a share of it: leaving copies what the others remember."""
+
+
+# Not inference mode: what a model sets up at its first pass (rotary tables) would be useless to training afterwards.
+@torch.no_grad()
+def generate(
+    model: Any, prompts: Sequence[Sequence[int]], draws: Sequence[Sequence[Draw]], *, end: int
+) -> list[list[list[int]]]:
+    """Answers to some prompts, all drawn together.
+
+    Args:
+        model: A transformers model in evaluation mode.
+        prompts: Token ids, at least one each.
+        draws: What to draw for each prompt, at least one.
+        end: The token that ends an answer.
+
+    Returns:
+        Token ids of each prompt's answers, in the order of its draws; the ``end`` that an answer came to is in it, and
+        anything behind it or behind the answer's limit.
+    """
+    device = model.device
+    flat = [draw for own in draws for draw in own]
+    limits = torch.tensor([draw.decoding.max_new_tokens for draw in flat], device=device)
+    drawing = Drawing(flat, device)
+    # The last token of a prompt is read with its first answer token still to come, one row a prompt.
+    shared = read_prompts(model, [prompt[:-1] for prompt in prompts])
+    with shared_attention(model):
+        logits = next_logits(model, shared, torch.tensor([prompt[-1] for prompt in prompts], device=device))
+        counts = torch.tensor([len(own) for own in draws], device=device)
+        rows = torch.arange(len(draws), device=device).repeat_interleave(counts)
+        shared.select(rows)
+        logits = logits[rows]
+        output = torch.full((len(flat), int(limits.max())), end, device=device)
+        left = torch.arange(len(flat), device=device)
+        ended = torch.zeros(len(flat), dtype=torch.bool, device=device)
+        for step in range(output.shape[1]):
+            tokens = drawing.draw(logits, step)
+            output[left, step] = tokens
+            ended |= (tokens == end) | (limits[left] == step + 1)
+            num_ended = int(ended.sum())
+            if num_ended == len(left):
+                break
+            if num_ended >= _ENDED_SHARE * len(left):
+                going = (~ended).nonzero().squeeze(1)
+                shared.select(going)
+                drawing.select(going)
+                left, tokens, ended = left[going], tokens[going], ended[going]
+            logits = next_logits(model, shared, tokens)
+    answers = iter(output.tolist())
+    return [[next(answers) for _ in own] for own in draws]
+
+
+def read_prompts(model: Any, prompts: Sequence[Sequence[int]]) -> SharedPrefix:
+    """Remember prompts, with transformers' own attention.
+
+    Shorter prompts are padded behind their end: nothing that stands before sees it, so no mask is needed.
+
+    Args:
+        model: In evaluation mode.
+        prompts: Token ids; some may be empty.
+    """
+    from transformers import DynamicCache
+
+    decoder, device = model.get_decoder(), model.device
+    width = max(1, *map(len, prompts))
+    layers: dict[int, KeysAndValues] = {}
+    for first, last in _slices([len(prompt) for prompt in prompts]):
+        own = max(1, *map(len, prompts[first:last]))
+        tokens = torch.tensor([[*prompt, *[0] * (own - len(prompt))] for prompt in prompts[first:last]])
+        cache = DynamicCache()
+        decoder(input_ids=tokens.to(device), past_key_values=cache, use_cache=True)
+        held: Any = cache.layers
+        for index, layer in enumerate(held):
+            read = layer.keys, layer.values
+            if last - first == len(prompts):
+                layers[index] = read
+                continue
+            if index not in layers:
+                shapes = [(len(prompts), tensor.shape[1], width, tensor.shape[3]) for tensor in read]
+                layers[index] = read[0].new_zeros(shapes[0]), read[1].new_zeros(shapes[1])
+            for whole, part in zip(layers[index], read, strict=True):
+                whole[first:last, :, :own] = part
+    return SharedPrefix(layers, torch.tensor([len(prompt) for prompt in prompts], device=device))
+
+
+def _slices(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Neighbours that are read together."""
+    first = 0
+    for last in range(1, len(lengths) + 1):
+        if last == len(lengths) or (last + 1 - first) * max(lengths[first : last + 1]) > _PREFILL_TOKENS:
+            yield first, last
+            first = last
+
+
+# ---------------------------------------------------------------------- proof
+
+_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2, torch.float16: 5e-2}
+"""Largest difference of a logit, as a share of the largest logit, that rounding explains."""
+_PROBE_PROMPTS = ((5, 7, 11, 13), (3, 5, 7, 11, 13, 17, 19, 23, 29))
+_PROBE_ROWS = (0, 0, 1)
+_PROBE_ANSWERS = ((31, 37, 41), (43, 47, 53), (59, 61, 67))
+
+
+@torch.no_grad()
+def check_generation(model: Any) -> None:
+    """Prove on the model that answers decoded together get the logits that each gets alone.
+
+    Raises:
+        InputError: They do not, or the model takes no attention function: recurrent layers, position biases and the
+            like.
+    """
+    problem = _known_problem(model)
+    if problem is None:
+        try:
+            expected, got = _probe_alone(model), _probe_together(model)
+            difference, largest = (got - expected).abs().max(), expected.abs().max()
+            # A model whose weights are no numbers proves nothing either way.
+            is_equal = difference <= _TOLERANCE[expected.dtype] * largest or not expected.isfinite().all()
+            problem = None if is_equal else f"its logits differ by {difference:.1e}"
+        except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError) as error:
+            problem = f"{type(error).__name__}: {(str(error).splitlines() or ["without a word"])[0]}"
+    if problem is not None:
+        raise InputError(
+            f"expected {type(model).__name__} to give answers that are generated together the logits that it gives "
+            f"them alone, but {problem}: set sampler to VLLMSampler"
+        )
+
+
+def _known_problem(model: Any) -> str | None:
+    """What short probes would not show."""
+    config = model.config.get_text_config()
+    odd = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    if odd:
+        return f"it has layers of {' and '.join(sorted(odd))}"
+    # transformers' sdpa, and ours that goes back to it, leave the cap out.
+    if getattr(config, "attn_logit_softcapping", None) and model.config._attn_implementation in (
+        "eager",
+        "flex_attention",
+    ):
+        return f"it caps its attention's scores under {model.config._attn_implementation}"
+    return None
+
+
+def _probe_alone(model: Any) -> torch.Tensor:
+    """Logits behind each token of the answers, one answer at a time and without a memory."""
+    rows = [(*_PROBE_PROMPTS[row], *answer) for row, answer in zip(_PROBE_ROWS, _PROBE_ANSWERS, strict=True)]
+    vocabulary, length = model.get_input_embeddings().num_embeddings, len(_PROBE_ANSWERS[0])
+    return torch.stack(
+        [
+            model(input_ids=torch.tensor([row], device=model.device) % vocabulary, use_cache=False).logits[0, -length:]
+            for row in rows
+        ]
+    )
+
+
+def _probe_together(model: Any) -> torch.Tensor:
+    """The same from shared prompts, an answer leaving and another one coming in between."""
+    vocabulary = model.get_input_embeddings().num_embeddings
+    prompts = [[token % vocabulary for token in prompt] for prompt in _PROBE_PROMPTS]
+    answers = torch.tensor(_PROBE_ANSWERS, device=model.device) % vocabulary
+    shared = read_prompts(model, prompts)
+    shared.select(torch.tensor(_PROBE_ROWS, device=model.device))
+    with shared_attention(model):
+        return torch.stack([next_logits(model, shared, tokens) for tokens in answers.T], dim=1)
