@@ -18,6 +18,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from contextlib import suppress
 from typing import Any
 
@@ -37,8 +38,12 @@ def main() -> None:
     try:
         Service(engine).run(listener)
     except SystemExit:
-        engine.engine_core.shutdown()
-        os._exit(0)  # taking the interpreter down in good order takes seconds
+        with suppress(Exception):
+            engine.engine_core.shutdown()
+        os.killpg(os.getpid(), signal.SIGKILL)  # leaves no child, and taking the interpreter down would take seconds
+    except Exception:
+        traceback.print_exc()
+        os._exit(1)
 
 
 def start_engine(arguments: dict[str, Any]) -> Any:
