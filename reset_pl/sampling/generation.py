@@ -135,7 +135,8 @@ def check_generation(model: Any) -> None:
             is_equal = difference <= _TOLERANCE[expected.dtype] * largest or not expected.isfinite().all()
             problem = None if is_equal else f"its logits differ by {difference:.1e}"
         except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError) as error:
-            problem = f"{type(error).__name__}: {(str(error).splitlines() or ["without a word"])[0]}"
+            lines = str(error).splitlines() or ["no more is said"]
+            problem = f"{type(error).__name__}: {lines[0]}"
     if problem is not None:
         raise InputError(
             f"expected {type(model).__name__} to give answers that are generated together the logits that it gives "
