@@ -62,6 +62,7 @@ def with_adapters(model: Any, lora: Lora) -> Any:
         lora_dropout=lora.dropout,
         target_modules=_targets(model, lora.target_modules),
         task_type="CAUSAL_LM",
+        init_lora_weights=False,
         base_model_name_or_path=model.name_or_path,
     )
     model = inject_adapter_in_model(config, model)
@@ -112,8 +113,8 @@ def _targets(model: Any, wanted: list[str] | str) -> list[str]:
 def _initialise(model: torch.nn.Module) -> None:
     """Give A random values and B zeros (LoRA, section 4.1).
 
-    peft has done so already, but not under ZeRO-3: there its zeros reach an empty placeholder, and B keeps the random
-    values that a linear layer starts with.
+    Not left to peft, whose zeros reach an empty placeholder under ZeRO-3: B would keep the random values that a linear
+    layer starts with.
     """
     generator = torch.Generator().manual_seed(torch.initial_seed() % 2**63)
     for _, layer in adapted_layers(model):
