@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,14 +86,13 @@ class _FitParts(_DataOnly):
     def instantiate_classes(self) -> None:
         """Make the data module and the callbacks."""
         super().instantiate_classes()
-        resolved = self._resolved()
         chosen = self._settings.trainer.callbacks or []
-        chosen = chosen if isinstance(chosen, list) else [chosen]
+        chosen = deepcopy(chosen if isinstance(chosen, list) else [chosen])
         for entry in chosen:
             _without_caches([judge for key in _JUDGES for judge in (entry.get("init_args") or {}).get(key) or []])
         self.fit = Fit(
             settings=self._settings,
-            resolved=resolved,
+            resolved=self._resolved(),
             data=self.datamodule,
             callbacks=_made(chosen, Callback),
         )

@@ -29,13 +29,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "judging": {"records", "errors", "metrics"},
     "data": {"records", "errors", "files", "metrics", "progress"},
     "policy": {"errors", "files", "provenance"},
-    "sampling": {"records", "errors", "progress", "policy"},
+    "sampling": {"records", "errors", "interruption", "progress", "policy"},
     "tuning": {"records", "errors", "policy"},
     "preparation": {"records", "errors", "files", "progress", "provenance", "arguments", "data", "mini"},
     "rounds": {"records", "errors", "interruption", "files", "progress", "data", "sampling", "judging"},
     "evaluation": {"records", "errors", "interruption", "files", "progress", "data", "sampling", "judging", "rounds"},
     "reselection": {"records", "errors", "files", "progress", "arguments", "data", "rounds", "evaluation"},
     "preview": {"records", "errors", "data", "configured"},
+    "doctor": {
+        *("records", "errors", "metrics", "data", "sampling", "judging", "planning"),
+        *("configured", "processes"),
+    },
     "planning": {
         *("records", "errors", "data", "policy", "sampling", "judging", "rounds", "evaluation"),
         *("configured", "checkpoints", "run_directory"),

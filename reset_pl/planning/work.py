@@ -176,6 +176,7 @@ def _first_stage(fit: Fit, hardware: Hardware, course: Course) -> Stage:
         reload_dataloaders_every_n_epochs=1,
         current_epoch=0,
         max_epochs=course.epochs,
+        strategy=SimpleNamespace(handles_gradient_accumulation=hardware.zero_stage > 0),
     )
     try:
         loader = data.train_dataloader()

@@ -1,0 +1,1 @@
+"""Can this machine run this configuration? Each check is a line, a red one says how to mend it."""
