@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
 
 import pytest
 import torch.distributed
 
 from reset_pl.errors import InputError
+from reset_pl.interruption import requested, undisturbed
 from reset_pl.processes import SlurmJob, process_group_ended, status_when_interrupted
 
 
@@ -53,3 +57,19 @@ def test_the_group_is_ended() -> None:
             port = free.getsockname()[1]
         torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=0, world_size=1)
     assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.usefixtures("caught_signals")
+def test_programs_started_undisturbed_outlive_the_signal_to_a_whole_job() -> None:
+    with undisturbed():
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert not requested()
+        spared = subprocess.Popen(["sleep", "60"])
+    assert requested()
+    other = subprocess.Popen(["sleep", "60"])
+    for child in (spared, other):
+        child.send_signal(signal.SIGUSR1)
+    assert other.wait(10) == -signal.SIGUSR1
+    assert spared.poll() is None
+    spared.terminate()
+    assert spared.wait(10) == -signal.SIGTERM

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reset_pl.errors import InputError
+from reset_pl.interruption import undisturbed
 from reset_pl.sampling.hand_over import Request
 
 WORKER = Path(__file__).with_name("vllm_worker.py")
@@ -63,7 +64,7 @@ class Engine:
         # -P: the worker's folder has a file vllm.py, which must not be taken for vLLM.
         command = [python, "-P", str(WORKER), json.dumps(settings)]
         try:
-            with self.log.open("wb") as log:
+            with self.log.open("wb") as log, undisturbed():
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,  # its end tells the worker to end, also when this process is killed
