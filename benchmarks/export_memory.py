@@ -165,9 +165,8 @@ def compare(options: argparse.Namespace) -> None:
         for name, row in measured.items():
             beyond = (row["peak"] - size) / 1e9
             verdict = "met" if beyond * 1e9 <= BAR else "MISSED"
-            print(
-                f"{name:50} peak {row['peak'] / 1e9:.2f} GB = model {beyond:+.2f} GB ({verdict}), {row['seconds']:.1f} s"
-            )
+            took = f"{row['seconds']:.1f} s"
+            print(f"{name:50} peak {row['peak'] / 1e9:.2f} GB = model {beyond:+.2f} GB ({verdict}), {took}")
         ratio = measured["save_pretrained"]["peak"] / measured["export_policy"]["peak"]
         print(f"save_pretrained / export_policy, peak: {ratio:.2f}")
 

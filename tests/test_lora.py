@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,14 @@ import pytest
 import torch
 import yaml
 
+from callbacks.round_gate import _start_weights
+from reset_pl.__main__ import main
+from reset_pl.errors import InputError
+from reset_pl.policy.adapters import Lora
+from reset_pl.policy.fingerprint import policy_fingerprint
+from reset_pl.policy.restore import restore_weights
 from reset_pl.rounds.ledger import Ledger
+from reset_pl.tuning.mtl import MTL
 from tests.test_restart import finish, kill_when, write_config
 
 
@@ -54,6 +63,62 @@ def test_adapters_through_a_round_a_kill_and_a_restart(tmp_path: Path, tiny_mode
         assert ".lora_" in name  # the rest is the model that was started from
         assert not torch.equal(tensor, stages["round-000"][name])
     _check_export(run / "policy" / "round-000", tiny_model, stages["round-000"])
+
+
+def test_a_roll_back_to_the_start_restores_the_first_adapters(tiny_model: Path) -> None:
+    torch.manual_seed(7)
+    module = MTL(str(tiny_model), lora=Lora(rank=4))
+    module.configure_model()
+    start = policy_fingerprint(module.policy)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.requires_grad:
+                parameter.normal_()
+    torch.rand(10)  # as sampling and training draw numbers in between
+    restore_weights(module, partial(_start_weights, module))
+    assert policy_fingerprint(module.policy) == start
+
+
+def test_a_checkpoint_of_other_adapters_is_refused(tiny_model: Path) -> None:
+    module = MTL(str(tiny_model), lora=Lora(rank=4))
+    module.configure_model()
+    checkpoint: dict[str, Any] = {"state_dict": module.state_dict()}
+    module.on_save_checkpoint(checkpoint)
+    assert len(checkpoint["state_dict"]) == 28
+    module.on_load_checkpoint(checkpoint)
+    del checkpoint["state_dict"]["policy.model.layers.1.mlp.up_proj.lora_B.default.weight"]
+    with pytest.raises(
+        InputError, match=r"it lacks policy.model.layers.1.mlp.up_proj.lora_B.default.weight \(1 in all"
+    ):
+        module.on_load_checkpoint(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--model.init_args.lora={rank: 0}", "expected --model.lora.rank of at least 1, but got 0"),
+        (
+            "--model.init_args.lora={target_modules: [query]}",
+            "among the linear layers of LlamaForCausalLM, down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, "
+            "v_proj, or all-linear, but got query",
+        ),
+        ("--model.init_args.lora={quantize: true}", "expected a CUDA GPU and bitsandbytes"),
+    ],
+)
+def test_bad_settings_are_one_line(
+    option: str,
+    message: str,
+    tmp_path: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = write_config(tmp_path, tiny_model)
+    monkeypatch.setattr(sys, "argv", ["reset_pl", "fit", "--config", str(config), option])
+    assert main() == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert message in error
 
 
 def _check_export(folder: Path, base: Path, adapters: dict[str, torch.Tensor]) -> None:
