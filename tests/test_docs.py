@@ -9,8 +9,12 @@ from pathlib import Path
 
 from reset_pl.judging.client import ChatClient
 from reset_pl.judging.llm import LLMJudge
+from reset_pl.planning.hardware import Hardware
+from reset_pl.planning.memory import training_memory
+from reset_pl.planning.model_size import ModelSize
 
-JUDGING = Path(__file__).parent.parent / "docs" / "judging.md"
+DOCS = Path(__file__).parent.parent / "docs"
+JUDGING = DOCS / "judging.md"
 
 
 def test_the_examples_of_judging_are_right() -> None:
@@ -34,3 +38,39 @@ def test_the_options_of_the_llm_judge_are_listed_with_their_defaults() -> None:
     for name, default in parameters.items():
         if name not in ("base_url", "cache_dir"):  # they hang on the environment
             assert listed[name].strip("`") == words.get(str(default), str(default)), name
+
+
+def test_the_memory_of_a_model_on_a_cluster_is_that_of_the_formulas() -> None:
+    blocks = {"layers": 32, "width": 4096}
+    sizes = {
+        "7B": ModelSize(parameters=6738415616, trained=6738415616, vocabulary=32000, cache_width=8192, **blocks),
+        "8B": ModelSize(parameters=8030261248, trained=8030261248, vocabulary=128256, cache_width=2048, **blocks),
+    }
+    rows = re.findall(
+        r"^\| *(\wB)?[^|]*\| (\d) \| (\d+) \| ([\d.| ]+) \|$", (DOCS / "cluster.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) == 6
+    name = ""
+    for model, stage, gpus, numbers in rows:
+        name = model or name
+        hardware = Hardware(
+            accelerator="gpu",
+            devices=int(gpus),
+            nodes=1,
+            precision="bf16-true",
+            strategy="deepspeed",
+            zero_stage=int(stage),
+            offloads=False,
+        )
+        memory = training_memory(
+            sizes[name],
+            hardware,
+            dtype="bfloat16",
+            quantized=False,
+            activation_checkpointing=True,
+            rows=32 // int(gpus),
+            max_length=2048,
+            max_targets=480,
+        )
+        parts = (memory.weights, memory.gradients, memory.optimizer, memory.activations, memory.total)
+        assert numbers.split(" | ") == [f"{part / 1e9:.1f}" for part in parts]

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted((ROOT / "slurm").glob("*.sbatch"))
 TWO_NODES = ("--nodes=2", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1")
 ONE_TASK = ("--nodes=1", "--ntasks-per-node=1", "--gpus-per-node=1", "--cpus-per-task=1")
+ZERO_3 = {"class_path": "reset_pl.tuning.strategies.CpuDeepSpeedStrategy", "init_args": {"stage": 3}}
 
 pytestmark = pytest.mark.integration
 MISSING = missing_programs()
@@ -58,7 +59,7 @@ def output(folder: Path) -> str:
 
 
 def wait_until(reached: Callable[[], bool], folder: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240  # two jobs of two processes on two cores
     while not reached():
         assert time.monotonic() < deadline, output(folder)
         time.sleep(0.005)
@@ -76,13 +77,13 @@ def test_a_job_signalled_in_a_round_ends_as_an_undisturbed_one(
                 folder,
                 *TWO_NODES,
                 "slurm/fit.sbatch",
-                *("--config", str(write_witnessed_config(folder, tiny_model, strategy="ddp"))),
+                *("--config", str(write_witnessed_config(folder, tiny_model, strategy=ZERO_3))),
             )
             for folder in folders
         ]
         wait_until(lambda: len(lines(signalled / "sampled.log")) > 32, signalled)
         slurm.command("scancel", "--signal=USR1", jobs[1])
-        states = [slurm.wait_for(job) for job in jobs]
+        states = [slurm.wait_for(job, 300) for job in jobs]
     for state, restarts, folder in zip(states, ("0", "1"), folders, strict=True):
         assert (state["JobState"], state["Restarts"]) == ("COMPLETED", restarts), output(folder)
     text = output(signalled)
