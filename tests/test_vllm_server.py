@@ -1,4 +1,4 @@
-"""A real server: vLLM serves a miniature chat model, and the chat client asks it.
+"""A real server: vLLM serves a miniature chat model, the chat client asks it, and candidates are drawn from it.
 
 Its environment is made by ``.ci/run`` (``.venv-vllm``); another one is named by ``VLLM_PYTHON``.
 """
@@ -16,9 +16,16 @@ from pathlib import Path
 
 import pytest
 
+from reset_pl.data.encoding import Encoder, load_tokenizer
+from reset_pl.data.prompts import VicunaTemplate
 from reset_pl.errors import InputError
 from reset_pl.judging.client import ChatClient, NoReply
 from reset_pl.mini import MODELS
+from reset_pl.mini.sources import MiniSource
+from reset_pl.policy.load import load_policy
+from reset_pl.sampling.decoding import DecodingPlan, GreedyPlan
+from reset_pl.sampling.hf import HFSampler
+from reset_pl.sampling.server import ServerSampler
 
 PYTHON = Path(os.environ.get("VLLM_PYTHON", Path(__file__).parent.parent / ".venv-vllm" / "bin" / "python"))
 TEMPLATE = "{% for message in messages %}USER: {{ message['content'] }} {% endfor %}ASSISTANT:"
@@ -126,3 +133,40 @@ def test_a_prompt_that_is_too_long_fails_and_an_unknown_model_stops(base_url: st
         client.submit([{"role": "user", "content": "hi"}], max_tokens=5, accept=len).result(60)
     assert client.requests == 1
     client.close()
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    tokenizer = load_tokenizer(str(MODELS / "chat"))
+    return Encoder(tokenizer=tokenizer, template=VicunaTemplate(), max_length=512, max_response_tokens=480)
+
+
+def test_candidates_of_a_server_are_those_of_the_policy_in_memory(base_url: str, encoder: Encoder) -> None:
+    policy = load_policy(str(MODELS / "chat"), "float32")
+    examples = MiniSource(dataset="mini_nq").load()[:8]
+    sampler, own = ServerSampler(base_url, "tiny"), HFSampler()
+    sampler.open(policy, encoder)
+    own.open(policy, encoder)
+    greedy, expected = (
+        {candidate.id: candidate for candidate in one.sample(examples, GreedyPlan(30))} for one in (sampler, own)
+    )
+    own.close()
+    assert greedy == expected
+    plan = DecodingPlan(max_new_tokens=12).bind(round=0, seed=3)
+    first = {candidate.id: candidate.token_ids for candidate in sampler.sample(examples, plan)}
+    again = {candidate.id: candidate.token_ids for candidate in sampler.sample(examples, plan)}
+    sampler.close()
+    assert len(first) == 7 * 8
+    assert sum(again[name] == tokens for name, tokens in first.items()) >= 50  # requests meet in other batches
+    assert len(set(first.values())) > 20
+
+
+def test_a_server_with_other_weights_is_not_sampled_from(base_url: str, encoder: Encoder) -> None:
+    with pytest.raises(InputError, match=r"differ by \d.* in the trainer and -\d.*does not hold the policy's weights"):
+        ServerSampler(base_url, "tiny").open(load_policy(str(MODELS / "base"), "float32"), encoder)
+
+
+def test_a_server_that_serves_another_model_or_is_not_there(base_url: str, encoder: Encoder) -> None:
+    policy = load_policy(str(MODELS / "chat"), "float32")
+    with pytest.raises(InputError, match=r"to serve 'another' \(ServerSampler.model\).*does not exist"):
+        ServerSampler(base_url, "another").open(policy, encoder)
