@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from reset_pl.mini import MODELS
+from reset_pl.rounds.ledger import Ledger
 from tests.mini_slurm import MiniSlurm, missing_programs
 from tests.test_interruption import (
     PARTS,
@@ -22,6 +25,8 @@ from tests.test_interruption import (
     lines,
     write_witnessed_config,
 )
+from tests.test_vllm_server import JOBS, TEMPLATE
+from tests.test_vllm_server import PYTHON as VLLM
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted((ROOT / "slurm").glob("*.sbatch"))
@@ -51,7 +56,8 @@ def slurm() -> Iterator[MiniSlurm]:
 def submit(slurm: MiniSlurm, folder: Path, *arguments: str, **env: str) -> str:
     """Submit with the output in ``folder``; the job's id."""
     output = f"--output={folder}/%x-%j.out"
-    return slurm.command("sbatch", "--parsable", output, *arguments, PYTHON=sys.executable, OMP_NUM_THREADS="1", **env)
+    env = {"PYTHON": sys.executable, "OMP_NUM_THREADS": "1", **env}
+    return slurm.command("sbatch", "--parsable", output, *arguments, **env)
 
 
 def output(folder: Path) -> str:
@@ -132,6 +138,40 @@ def test_nodes_that_slurm_did_not_give(slurm: MiniSlurm, tmp_path: Path, tiny_mo
     text = output(tmp_path)
     assert "error: expected --trainer.num_nodes 1, since this Slurm job has --nodes 1, but got 2: " in text
     assert "Traceback" not in text
+
+
+@pytest.mark.skipif(not VLLM.exists(), reason=f"no vLLM: {VLLM} is not there (.ci/run makes it, or VLLM_PYTHON)")
+def test_a_fit_asks_the_judge_that_another_job_serves(slurm: MiniSlurm, tmp_path: Path, tiny_model: Path) -> None:
+    config = write_witnessed_config(tmp_path / "run", tiny_model, max_epochs=0)
+    settings = yaml.safe_load(config.read_text())
+    rows = [{"instruction": f"Write a sentence about a {job}.", "response": "w"} for job in JOBS]
+    instructions = tmp_path / "instructions.jsonl"
+    instructions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"path": str(instructions), "objective": "instruction"}
+    settings["data"].update(train=[{"class_path": "JsonlSource", "init_args": source}], test=[])
+    callbacks = settings["trainer"]["callbacks"] = settings["trainer"]["callbacks"][2:3]
+    judge = {"model": str(MODELS / "chat"), "api_key_env": None, "max_tokens": 100, "cache_dir": None}
+    callbacks[0]["init_args"]["held_out_judges"] = [{"class_path": "LLMJudge", "init_args": judge}]
+    callbacks[0]["init_args"]["prompts_per_dataset"] = 2
+    config.write_text(yaml.safe_dump(settings))
+    template = tmp_path / "template.jinja"
+    template.write_text(TEMPLATE)
+    address = tmp_path / "run" / "judge-address"
+    small = ("--dtype", "float32", "--enforce-eager", "--max-num-seqs", "8", "--chat-template", str(template))
+    env = {"JUDGE_FILE": str(address), "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    server = submit(slurm, tmp_path, *ONE_TASK, "slurm/judge.sbatch", judge["model"], *small, PYTHON=str(VLLM), **env)
+    fit = submit(
+        slurm, tmp_path, *ONE_TASK, f"--dependency=after:{server}", "slurm/fit.sbatch", "--config", str(config), **env
+    )
+    assert slurm.wait_for(fit, 400)["JobState"] == "COMPLETED", output(tmp_path)
+    assert slurm.state(server)["JobState"] == "RUNNING"
+    slurm.command("scancel", server)
+    assert slurm.wait_for(server)["JobState"] == "CANCELLED"
+    assert not address.exists()
+    verdicts = Ledger(tmp_path / "run" / "run" / "rounds" / "round-000").read_table("verdicts")
+    replies = [row["detail"] for row in verdicts if row["judge"] == "llm"]
+    assert len(replies) == 2 * (7 + 1)
+    assert all("asked 2 times" in reply for reply in replies)  # the model of this server writes no ratings
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
