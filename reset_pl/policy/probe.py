@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from reset_pl.errors import InputError
+from reset_pl.policy.weights import gathered, is_sharded
 
 PROBE_LENGTHS = (4, 16, 33, 64)
 """Tokens of the probe prompts."""
@@ -64,6 +66,32 @@ def log_probs(model: Any, prompts: Sequence[Sequence[int]]) -> list[list[float]]
         return rows
     finally:
         model.train(was_training)
+
+
+@contextmanager
+def gathered_and_proved(model: Any) -> Iterator[None]:
+    """``gathered``, where weights that were sharded must give what they give in training; all ranks together.
+
+    Args:
+        model: A transformers model in training.
+
+    Raises:
+        InputError: They do not.
+    """
+    if not any(map(is_sharded, model.parameters())):
+        with gathered(model):
+            yield
+        return
+    prompts = probe_prompts(model.config.vocab_size)
+    expected = log_probs(model, prompts)
+    with gathered(model):
+        check_hand_over(
+            expected,
+            log_probs(model, prompts),
+            tolerance=rounding(str(model.dtype).removeprefix("torch.")),
+            receiver="the gathered model",
+        )
+        yield
 
 
 def check_hand_over(

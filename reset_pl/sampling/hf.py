@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from reset_pl.policy.weights import gathered
+from reset_pl.policy.probe import gathered_and_proved
 from reset_pl.records import Candidate, Example
 from reset_pl.sampling.answers import to_candidate
 from reset_pl.sampling.decoding import Draw, Plan, Sampler
@@ -37,10 +37,10 @@ class HFSampler(Sampler):
         """Take the weights (a transformers model, perhaps with adapters) and the prompt encoder.
 
         Raises:
-            InputError: Answers of this kind of model cannot be generated together.
+            InputError: Answers of this kind of model cannot be generated together, or sharded weights came out wrong.
         """
         with ExitStack() as stack:
-            stack.enter_context(gathered(policy))
+            stack.enter_context(gathered_and_proved(policy))
             stack.callback(policy.train, policy.training)
             policy.eval()
             check_generation(policy)

@@ -1,14 +1,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from reset_pl.errors import InputError
+from reset_pl.policy import probe
 from reset_pl.policy.load import load_policy
-from reset_pl.policy.probe import PROBE_LENGTHS, ROUNDING, check_hand_over, log_probs, probe_prompts, rounding
+from reset_pl.policy.probe import (
+    PROBE_LENGTHS,
+    ROUNDING,
+    check_hand_over,
+    gathered_and_proved,
+    log_probs,
+    probe_prompts,
+    rounding,
+)
 
 
 def test_prompts_are_fixed_and_lie_in_the_vocabulary() -> None:
@@ -60,3 +72,18 @@ def test_tolerances_follow_the_types_precision() -> None:
     assert ROUNDING["float32"] < ROUNDING["float16"] < ROUNDING["bfloat16"]
     with pytest.raises(InputError, match="set the sampler's tolerance"):
         rounding("float8_e4m3fn")
+
+
+def test_weights_that_are_gathered_wrongly_stop(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault is planted here; real shards are gathered, and proved, in tests/test_zero.py."""
+    policy = load_policy(str(tiny_model), "float32")
+
+    @contextmanager
+    def gathered(model: Any) -> Iterator[None]:
+        model.lm_head.weight.data.mul_(1.5)
+        yield
+
+    monkeypatch.setattr(probe, "gathered", gathered)
+    monkeypatch.setattr(probe, "is_sharded", lambda parameter: True)
+    with pytest.raises(InputError, match="expected the gathered model to give"), gathered_and_proved(policy):
+        pass
