@@ -39,6 +39,7 @@ from reset_pl.rounds.selectors import SELECTORS
 from reset_pl.run_directory import check_settings, has_results
 from reset_pl.sampling.decoding import DecodingPlan
 from reset_pl.sampling.hf import HFSampler
+from reset_pl.sampling.server import ServerSampler
 from reset_pl.sampling.vllm import VllmSampler
 from reset_pl.training_progress import LineProgressBar
 from reset_pl.tuning.continued import ContinuedTuning
@@ -49,7 +50,7 @@ SHORT_NAMES = (
     *(SFT, MTL, ContinuedTuning),
     *(JsonlSource, ParquetSource, CuratedSource, MiniSource, PreparedSource),
     *PUBLISHED_SETS,
-    *(HFSampler, VllmSampler, DecodingPlan),
+    *(HFSampler, VllmSampler, ServerSampler, DecodingPlan),
     *SELECTORS,
     *(VerifiableInstructionJudge, SpanCoverageJudge, SummacJudge, ExactMatchJudge, RougeJudge, LLMJudge, OracleJudge),
 )
