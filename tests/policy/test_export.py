@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from reset_pl.errors import InputError
 from reset_pl.policy import shards
-from reset_pl.policy.adapters import Lora
+from reset_pl.policy.adapters import Lora, with_adapters
 from reset_pl.policy.export import export_policy
 from reset_pl.policy.fingerprint import policy_fingerprint
 from reset_pl.policy.load import load_policy
@@ -163,6 +163,36 @@ def test_adapters_alone_are_a_folder_that_peft_reads(tiny_model: Path, tokenizer
     assert not (tmp_path / "out" / "model.safetensors").exists()
     model = AutoPeftModelForCausalLM.from_pretrained(tmp_path / "out")
     torch.testing.assert_close(model(input_ids=TOKENS).logits, policy(input_ids=TOKENS).logits)
+
+
+def test_weights_of_four_bits_are_written_as_what_they_stand_for(
+    tiny_model: Path, tokenizer: Any, tmp_path: Path
+) -> None:
+    """On the CPU, where bitsandbytes quantizes too."""
+    functional = pytest.importorskip("bitsandbytes.functional", reason="needs bitsandbytes (the extra qlora)")
+    from transformers import BitsAndBytesConfig
+
+    settings = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+    policy = AutoModelForCausalLM.from_pretrained(
+        tiny_model,
+        dtype=torch.bfloat16,
+        quantization_config=BitsAndBytesConfig(**settings, bnb_4bit_compute_dtype=torch.bfloat16),
+        device_map={"": "cpu"},
+    )
+    policy = with_values(with_adapters(policy, Lora(rank=2, alpha=2, target_modules=["q_proj"])))
+    export_policy(policy, tokenizer, tmp_path / "out")
+    weights = stored(tmp_path / "out")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
+    layer = policy.model.layers[0]
+    down, query = layer.mlp.down_proj.weight, layer.self_attn.q_proj
+    wide = functional.dequantize_4bit(down.data, down.quant_state)
+    assert torch.equal(weights["model.layers.0.mlp.down_proj.weight"], wide)
+    wide = functional.dequantize_4bit(query.base_layer.weight.data, query.base_layer.weight.quant_state)
+    change = query.lora_B["default"].weight @ query.lora_A["default"].weight
+    expected = (wide.float() + change).bfloat16()
+    assert torch.equal(weights["model.layers.0.self_attn.q_proj.weight"], expected)
+    assert "quantization_config" not in json.loads((tmp_path / "out" / "config.json").read_text())
+    assert reloaded(tmp_path / "out").dtype == torch.bfloat16
 
 
 def test_a_biased_adapted_layer_and_a_saved_buffer(tmp_path: Path, tokenizer: Any) -> None:
