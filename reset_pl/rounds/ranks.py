@@ -19,6 +19,8 @@ from reset_pl.rounds.ledger import Ledger
 
 _T = TypeVar("_T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 2.0
+_SHARE_OF_WAIT = 0.02
+"""A pause, as a share of the time waited so far: what is noticed late then costs no more than that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +94,10 @@ def wait_until(done: Callable[[], bool], ledger: Ledger) -> None:
         InputError: Another rank has stopped.
         Interrupted: A rank was asked to.
     """
-    pause = _FIRST_PAUSE
+    began = time.monotonic()
     while not done():
         check_interruption(ledger)
         for rank, why in ledger.failures().items():
             raise InputError(f"rank {rank} has stopped, and this rank with it: {why}")
-        time.sleep(pause)
-        pause = min(1.5 * pause, _LONGEST_PAUSE)
+        waited = time.monotonic() - began
+        time.sleep(min(max(_FIRST_PAUSE, _SHARE_OF_WAIT * waited), _LONGEST_PAUSE))

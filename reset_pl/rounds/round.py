@@ -89,7 +89,8 @@ def run_round(
         worker.run(ranks.own(chunks))
         if ranks.rank == 0:
             expected = {path.name for judge in everyone.all for path in _verdict_parts(ledger, chunks, judge)}
-            wait_until(lambda: expected <= {path.name for path in ledger.parts.glob("verdicts-*.parquet")}, ledger)
+            with worker.busy:  # the others are
+                wait_until(lambda: expected <= {path.name for path in ledger.parts.glob("verdicts-*.parquet")}, ledger)
             _finish(ledger, chunks, everyone, selector, worker, started, start_seconds)
         else:
             wait_until(lambda: ledger.complete, ledger)
@@ -219,7 +220,7 @@ def _finish(
     ledger.write_table(selected, "selected")
     entries = [{**judges.entry(j), **replies.of(j), "seconds": worker.seconds_of_judges[j.name]} for j in judges.all]
     spent = {**worker.seconds, "select": time.monotonic() - selecting}
-    spent["other"] = max(time.monotonic() - started - max(spent["sample"], spent["judge"]) - spent["select"], 0.0)
+    spent["other"] = max(time.monotonic() - started - worker.busy.seconds - spent["select"], 0.0)
     ledger.write_manifest(
         {
             **manifest,

@@ -53,7 +53,7 @@ class Worker:
 
     Each judge has a thread of its own (a remote one as many as it asks for), so that a slow endpoint and a busy NLI
     model do not wait for each other. A judge reads a chunk's candidates from the ledger when it comes to them, so
-    sampling that runs ahead costs no memory.
+    sampling that runs ahead costs no memory. ``busy`` counts the seconds in which any of them was at work.
 
     Args:
         ledger: The round's.
@@ -68,6 +68,7 @@ class Worker:
     ) -> None:
         self.ledger, self.settings, self.plan, self.sampler, self.judges = ledger, settings, plan, sampler, judges
         self._sampling, self._judging = Stopwatch(), Stopwatch()
+        self.busy = Stopwatch()
         self._watches = {judge.name: Stopwatch() for judge in judges}
         self._models: defaultdict[str, set[str]] = defaultdict(set)
         self._judged_by: Counter[str] = Counter()
@@ -115,7 +116,7 @@ class Worker:
     def _sample(self, chunk: Chunk) -> None:
         if self.ledger.part_path("candidates", chunk.name).exists():
             return
-        with self._sampling:
+        with self._sampling, self.busy:
             try:
                 candidates = list(self.sampler.sample(chunk.examples, self.plan))
             except InputError:
@@ -138,7 +139,7 @@ class Worker:
         if rows is None:
             examples = {example.id: example for example in chunk.examples}
             candidates = map(candidate_from_row, self.ledger.read_part("candidates", chunk.name) or ())
-            with self._judging, self._watches[judge.name]:
+            with self._judging, self._watches[judge.name], self.busy:
                 verdicts = judge.judge((examples[candidate.example_id], candidate) for candidate in candidates)
                 rows = sorted(map(verdict_row, verdicts), key=lambda row: row["candidate_id"])
             self._check_models(judge, rows)
