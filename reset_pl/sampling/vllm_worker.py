@@ -24,26 +24,30 @@ from typing import Any
 
 GRACE_SECONDS = 10.0
 """Time to end in good order once the process that started this one has let go."""
+Mail = tuple[socket.socket, dict[str, Any]]
+"""A message and the connection that it came over; none in its place when it is time to end."""
 
 
 def main() -> None:
     """Load the engine, then serve until standard input ends."""
     settings = json.loads(sys.argv[1])
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    inbox: queue.SimpleQueue[Mail | None] = queue.SimpleQueue()
+    threading.Thread(target=_end_with_parent, args=(inbox,), daemon=True).start()
+    # Slurm signals every process of a job; what they mean is for the trainer to say, which finishes its chunk first.
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     engine = start_engine(settings["engine"])
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(settings["socket"])
     listener.listen()  # whoever connects from now on knows that the weights are loaded
     try:
-        Service(engine).run(listener)
-    except SystemExit:
-        with suppress(Exception):
-            engine.engine_core.shutdown()
-        os.killpg(os.getpid(), signal.SIGKILL)  # leaves no child, and taking the interpreter down would take seconds
+        Service(engine, inbox).run(listener)
     except Exception:
         traceback.print_exc()
         os._exit(1)
+    with suppress(Exception):
+        engine.engine_core.shutdown()
+    os.killpg(os.getpid(), signal.SIGKILL)  # leaves no child, and taking the interpreter down would take seconds
 
 
 def start_engine(arguments: dict[str, Any]) -> Any:
@@ -54,10 +58,10 @@ def start_engine(arguments: dict[str, Any]) -> Any:
     return LLMEngine.from_engine_args(EngineArgs(**arguments))
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(inbox: queue.SimpleQueue[Mail | None]) -> None:
     """Standard input ends when the process that started this one lets go or dies: end too, with all children."""
     os.read(0, 1)
-    os.kill(os.getpid(), signal.SIGTERM)
+    inbox.put(None)
     time.sleep(GRACE_SECONDS)
     os.killpg(os.getpid(), signal.SIGKILL)
 
@@ -65,18 +69,21 @@ def _end_with_parent() -> None:
 class Service:
     """Takes requests from any number of connections between the engine's steps."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Any, inbox: queue.SimpleQueue[Mail | None]) -> None:
         self.engine = engine
-        self._inbox: queue.SimpleQueue[tuple[socket.socket, dict[str, Any]]] = queue.SimpleQueue()
+        self._inbox = inbox
         self._waiting: dict[str, tuple[socket.socket, str]] = {}
         self._count = 0
 
     def run(self, listener: socket.socket) -> None:
-        """Serve for ever."""
+        """Serve until it is time to end."""
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
         while True:
             while not self._waiting or not self._inbox.empty():
-                self._take(*self._inbox.get())
+                mail = self._inbox.get()
+                if mail is None:
+                    return
+                self._take(*mail)
             for output in self.engine.step():
                 self._reply(output)
 

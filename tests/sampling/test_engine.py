@@ -117,6 +117,9 @@ def test_close_leaves_no_process(start: Start, tmp_path: Path) -> None:
     assert worker is not None
     log = (tmp_path / "vllm.log").read_text()
     pids = [worker.pid, int(re.findall(r"child (\d+)", log)[0])]
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):  # of Slurm, for the trainer
+        os.kill(worker.pid, number)
+    time.sleep(0.2)
     assert all(map(alive, pids))
     engine.close()
     wait_for(lambda: not any(map(alive, pids)))
