@@ -61,7 +61,7 @@ class CheckpointEvaluation(AtStageEnd):
             step=module.global_step,
             policy=policy_fingerprint(module.policy),
             commit=commit(),
-            seen=frozenset(source.name for source in data.train_sources),
+            seen=data.seen,
             max_new_tokens=self.max_new_tokens,
         )
         self.sampler.open(module.policy, data.encoder)

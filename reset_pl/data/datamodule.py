@@ -118,6 +118,15 @@ class ResetDataModule(L.LightningDataModule):
         return self._examples[split]
 
     @property
+    def seen(self) -> frozenset[str]:
+        """Names of the data sets that training reads; of another run's curated set, those that it was drawn from."""
+        names = {source.name for source in self.train_sources}
+        for source in self.train_sources:
+            if isinstance(source, CuratedSource):
+                names |= {example.dataset for example in self.examples("train")[source.name]}
+        return frozenset(names)
+
+    @property
     def encoder(self) -> Encoder:
         """Tokenizer and template, loaded at first use."""
         if self._encoder is None:

@@ -257,6 +257,15 @@ def test_after_a_round_the_curated_answers_alone_are_read(make_data: MakeData, m
     assert sorted(flat(responses(data, data.train_dataloader()))) == ["A0.", "A1.", "B0.", "C1."]
 
 
+def test_another_runs_curated_set_has_seen_what_it_was_drawn_from(
+    make_data: MakeData, make_round: Callable[..., Path]
+) -> None:
+    data = make_data(train=[CuratedSource(str(make_round("round-000", a="A0.", b="B0.")))])
+    drawn_from = {example.dataset for example in data.examples("train")["round-000"]}
+    assert drawn_from
+    assert data.seen == {"round-000", *drawn_from}
+
+
 def test_a_round_is_appended_once(make_data: MakeData, make_round: Callable[..., Path]) -> None:
     data = make_data()
     round_dir = make_round("round-000", a="A0.")
