@@ -9,8 +9,9 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.strategies import DeepSpeedStrategy
 
-from reset_pl.checkpoints import sharding
-from reset_pl.policy.restore import read_states, read_weights, restore_weights
+from reset_pl.checkpoints import is_complete, sharding
+from reset_pl.errors import InputError
+from reset_pl.policy.restore import check_weights, read_states, read_weights, restore_weights
 from reset_pl.progress import say
 from reset_pl.tuning.strategies import zero_stage
 
@@ -38,10 +39,17 @@ def resume_from_any(trainer: L.Trainer) -> None:
 
 def _load(trainer: L.Trainer, load: Any, checkpoint_path: str, weights_only: bool | None = None) -> dict[str, Any]:
     path = Path(checkpoint_path)
-    states = read_states(path)  # whatever else it is, it is ours
+    states = read_states(path)
+    if not is_complete(path):
+        raise InputError(
+            f"expected a whole checkpoint at {path}, but a part of it is missing or cut short: leave --ckpt_path out, "
+            "and the newest whole one of the run is taken"
+        )
     before, now = sharding(path), present_sharding(trainer)
     if before == now:
         loaded: dict[str, Any] = load(checkpoint_path, weights_only=weights_only)
+        if now is None:
+            check_weights(trainer.lightning_module, loaded["state_dict"])
         return loaded
     if trainer.is_global_zero:
         say(

@@ -46,9 +46,9 @@ class StageCheckpoint(AtStageEnd):
     checkpoint.
 
     With ``best`` the checkpoint with the lowest ``val/loss``, which has the lowest perplexity (paper, A.3), is kept
-    beside them as ``<stage>-<step>-best-<loss>.ckpt``, and the stage's end goes back to its weights: evaluation, export,
-    the round and the next stage get those. Which is best follows from the names on the disk. Validation runs every
-    ``trainer.val_check_interval`` batches; the last weights of a stage take part where it runs at the end, too.
+    beside them as ``<stage>-<step>-best-<loss>.ckpt``, and the stage's end goes back to its weights: evaluation,
+    export, the round and the next stage get those. Which is best follows from the names on the disk. Validation runs
+    every ``trainer.val_check_interval`` batches; the last weights of a stage take part where it runs at the end, too.
 
     Args:
         every_n_steps: Optimizer steps between checkpoints inside a stage (paper, A.3: 100).
@@ -81,7 +81,22 @@ class StageCheckpoint(AtStageEnd):
             clear(_folder(trainer))
 
     def on_train_start(self, trainer: L.Trainer, pl_module: SFT) -> None:  # type: ignore[override]
-        """The start, or what a restart begins from."""
+        """The start, or what a restart begins from.
+
+        Raises:
+            InputError: Validation would run between two micro-batches of a step, where nothing can be saved.
+        """
+        interval, accumulate = trainer.val_check_batch, trainer.accumulate_grad_batches
+        if (
+            self.best
+            and isinstance(interval, int)
+            and interval < trainer.num_training_batches
+            and interval % accumulate
+        ):
+            raise InputError(
+                f"expected --trainer.val_check_interval in whole optimizer steps, a multiple of "
+                f"--trainer.accumulate_grad_batches ({accumulate}), for StageCheckpoint.best, but got {interval}"
+            )
         self._saved_step = trainer.global_step
         super().on_train_start(trainer, pl_module)
 

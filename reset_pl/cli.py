@@ -90,6 +90,7 @@ class ResetCLI(LightningCLI):
                 "trainer.default_root_dir": "runs/default",
                 "trainer.reload_dataloaders_every_n_epochs": 1,  # the epoch after a round reads its curated set
                 "trainer.use_distributed_sampler": False,  # GlobalBatchSampler gives each rank its share
+                "trainer.inference_mode": False,  # ZeRO-3 trains with small weights that it gathered in a validation
             }
         )
 

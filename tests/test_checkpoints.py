@@ -152,7 +152,7 @@ def go_on(folder: Path, model: Path, strategy: str, snapshot: Path) -> str:
     """Start the command in a copy of a snapshot, so that it finishes that run; returns what was said."""
     config = config_of(folder, model, strategy)
     shutil.copytree(snapshot, folder / "run")
-    (folder / "run" / "config.yaml").write_text("")  # the folder's name is in the paths of its settings
+    (folder / "run" / "config.yaml").unlink()  # the folder's name is in the paths of its settings
     return finish(config)
 
 

@@ -89,7 +89,7 @@ def restore_weights(
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     weights = read() if is_first else {}
     if is_first:
-        _check(trained, weights)
+        check_weights(model, weights)
     for name, parameter in trained.items():
         value = torch.empty(_shape(parameter), dtype=torch.float32, device=device or parameter.device)
         if is_first:
@@ -103,8 +103,8 @@ def _assign(parameter: torch.nn.Parameter, value: torch.Tensor) -> None:
     if not is_sharded(parameter) and not hasattr(parameter, "_hp_mapping"):
         parameter.copy_(value)
         return
-    from deepspeed.utils import safe_set_full_fp32_param
     from deepspeed.runtime.zero import GatheredParameters
+    from deepspeed.utils import safe_set_full_fp32_param
 
     safe_set_full_fp32_param(parameter, value)
     with GatheredParameters([parameter], modifier_rank=0, enabled=is_sharded(parameter)):
@@ -115,12 +115,22 @@ def _shape(parameter: torch.nn.Parameter) -> torch.Size:
     return torch.Size(getattr(parameter, "ds_shape", parameter.shape))
 
 
-def _check(trained: Mapping[str, torch.nn.Parameter], weights: Mapping[str, Any]) -> None:
-    wrong = [name for name in trained if name not in weights or weights[name].shape != _shape(trained[name])]
+def check_weights(model: torch.nn.Module, weights: Mapping[str, Any]) -> None:
+    """Compare names and shapes with those of the parameters that are trained.
+
+    Args:
+        model: The module in training.
+        weights: Name → whole weight.
+
+    Raises:
+        InputError: The weights are those of another model.
+    """
+    shapes = {name: _shape(parameter) for name, parameter in model.named_parameters() if parameter.requires_grad}
+    wrong = [name for name, shape in shapes.items() if name not in weights or weights[name].shape != shape]
     if wrong:
         has = f"the shape {tuple(weights[wrong[0]].shape)}" if wrong[0] in weights else "none"
         raise InputError(
-            f"expected weights of the model in training, but of {wrong[0]}, {tuple(_shape(trained[wrong[0]]))}, the "
-            f"checkpoint has {has} ({len(wrong)} of {len(trained)} parameters differ): give the --model.model and "
-            "--model.lora that it was trained with"
+            f"expected weights of the model in training, but of {wrong[0]}, {tuple(shapes[wrong[0]])}, the checkpoint "
+            f"has {has} ({len(wrong)} of {len(shapes)} parameters differ): give the --model.model and --model.lora "
+            "that it was trained with"
         )
