@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +14,8 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from reset_pl.errors import InputError
 from reset_pl.interruption import STATUS
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class SlurmJob(SLURMEnvironment):
@@ -62,5 +67,14 @@ def process_group_ended() -> Iterator[None]:
 
 def status_when_interrupted() -> int:
     """Exit status of this process: 75, but 0 where Lightning started it, which kills the others on any status else."""
-    is_child = not SlurmJob.detect() and int(os.environ.get("LOCAL_RANK", "0")) > 0
-    return 0 if is_child else STATUS
+    return 0 if _is_launched() else STATUS
+
+
+def end_with_launcher() -> None:
+    """A rank that Lightning started ends with the process that did: waiting for it by files, it would never notice."""
+    if _is_launched() and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _is_launched() -> bool:
+    return not SlurmJob.detect() and int(os.environ.get("LOCAL_RANK", "0")) > 0

@@ -6,6 +6,9 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch.distributed
@@ -73,3 +76,22 @@ def test_programs_started_undisturbed_outlive_the_signal_to_a_whole_job() -> Non
     assert spared.poll() is None
     spared.terminate()
     assert spared.wait(10) == -signal.SIGTERM
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_a_rank_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
+    rank = "import time, reset_pl.processes as p; p.end_with_launcher(); print('waits', flush=True); time.sleep(300)"
+    (tmp_path / "rank.py").write_text(rank)
+    started = "import subprocess, sys; subprocess.Popen([sys.executable, sys.argv[1]]).wait()"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")} | {"LOCAL_RANK": "1"}
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", started, str(tmp_path / "rank.py")], env=env, stdout=subprocess.PIPE, text=True
+    )
+    assert launcher.stdout is not None
+    assert launcher.stdout.readline() == "waits\n"
+    began = time.monotonic()
+    launcher.kill()
+    assert launcher.stdout.read() == ""  # once the rank, which holds the pipe, is gone
+    assert time.monotonic() - began < 60
+    launcher.wait()
