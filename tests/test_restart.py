@@ -97,7 +97,7 @@ def finish(config: Path) -> str:
 def kill_when(config: Path, reached: Callable[[], bool]) -> None:
     """Start the run and kill it at the moment when ``reached``."""
     process = start(config)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not reached():
         assert process.poll() is None, f"ended before it could be killed: {process.communicate()[0][-3000:]}"
         assert time.monotonic() < deadline, "the moment to kill it never came"

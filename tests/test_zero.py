@@ -111,7 +111,12 @@ def test_bfloat16_under_zero_3_keeps_float32_weights_for_the_optimizer(
     ((alone,), weights) = plain
     trainer = {"accumulate_grad_batches": 2, "gradient_clip_val": 0.5, "precision": "bf16-true"}
     ranks, sharded_weights = train(
-        "stage-3-bf16", 3, trainer=trainer, module={"dtype": "bfloat16"}, data={"batch_size": 8, "layout": "padded"}
+        "stage-3-bf16",
+        3,
+        trainer=trainer,
+        module={"dtype": "bfloat16"},
+        data={"batch_size": 8, "layout": "padded"},
+        strategy={"offload_optimizer": True},
     )
     assert ranks[0]["dtype"] == "torch.bfloat16"
     assert ranks[0]["losses"] == pytest.approx(alone["losses"], abs=0.02)
@@ -184,31 +189,6 @@ def test_killed_in_a_round_and_restarted(tmp_path: Path, tiny_model: Path, stage
 # ---------------------------------------------------------------- bad input
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--model.lora.quantize", "true"], "expected --model.lora.quantize false under DeepSpeed stage 3"),
-        (["--model.dtype", "bfloat16"], "expected --trainer.precision bf16-true with --model.dtype bfloat16"),
-        (["--trainer.gradient_clip_algorithm", "value"], "expected --trainer.gradient_clip_algorithm norm"),
-    ],
-)
-def test_what_deepspeed_cannot_train_is_one_line(
-    tmp_path: Path, tiny_model: Path, arguments: list[str], message: str
-) -> None:
-    config = write_run(tmp_path / "run", tiny_model, 3)
-    process = subprocess.run(
-        [sys.executable, "-m", "reset_pl", "fit", "--config", str(config), "--trainer.devices", "1", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert process.returncode == 2
-    assert message in process.stderr
-    assert "Traceback" not in process.stderr
-
-
 def test_more_processes_than_prompts_can_be_tuned_on_is_said(tmp_path: Path, tiny_model: Path) -> None:
     """The round itself needs no prompt for each process; the epoch after it does."""
     config = write_run(tmp_path / "run", tiny_model, 2, max_epochs=0, prompts_per_dataset=1, seconds=0.0)
@@ -218,7 +198,7 @@ def test_more_processes_than_prompts_can_be_tuned_on_is_said(tmp_path: Path, tin
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert process.returncode == 2
     assert "expected at least one row to train on for each of 2 processes" in process.stderr

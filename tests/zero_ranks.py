@@ -80,7 +80,7 @@ def leave_in_the_middle(model: Any) -> list[int]:
         counts.append(count())
         raise RuntimeError("generation failed")
     counts.append(count())
-    walk = full_tensors(model)
+    walk: Any = full_tensors(model)
     next(walk)
     walk.close()
     return [*counts, count()]
@@ -103,7 +103,7 @@ def main() -> None:
     trainer = L.Trainer(
         accelerator="cpu",
         devices=2 if stage else 1,
-        strategy=CpuDeepSpeedStrategy(stage=stage) if stage else "auto",
+        strategy=CpuDeepSpeedStrategy(stage=stage, **settings.get("strategy", {})) if stage else "auto",
         max_epochs=2,
         callbacks=[observer],
         logger=False,

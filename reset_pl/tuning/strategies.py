@@ -48,7 +48,8 @@ def deepspeed_config(strategy: Any) -> dict[str, Any] | None:
     """DeepSpeed's configuration, or none where another strategy trains.
 
     It is given a batch size, which serves DeepSpeed's log only: else Lightning would build the training loader for it,
-    before checkpoint and round have said what is read.
+    before checkpoint and round have said what is read. And PyTorch's AdamW may run on CPUs (``offload_optimizer``):
+    DeepSpeed's own is faster there, but wants a compiler.
 
     Args:
         strategy: The trainer's.
@@ -57,6 +58,7 @@ def deepspeed_config(strategy: Any) -> dict[str, Any] | None:
         return None
     assert isinstance(strategy.config, dict)
     strategy.config.setdefault("train_micro_batch_size_per_gpu", 1)
+    strategy.config.setdefault("zero_force_ds_cpu_optimizer", False)
     return strategy.config
 
 
