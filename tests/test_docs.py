@@ -12,6 +12,8 @@ from reset_pl.judging.llm import LLMJudge
 from reset_pl.planning.hardware import Hardware
 from reset_pl.planning.memory import training_memory
 from reset_pl.planning.model_size import ModelSize
+from reset_pl.policy.probe import ROUNDING
+from reset_pl.sampling.vllm import VllmSampler
 
 DOCS = Path(__file__).parent.parent / "docs"
 JUDGING = DOCS / "judging.md"
@@ -74,3 +76,19 @@ def test_the_memory_of_a_model_on_a_cluster_is_that_of_the_formulas() -> None:
         )
         parts = (memory.weights, memory.gradients, memory.optimizer, memory.activations, memory.total)
         assert numbers.split(" | ") == [f"{part / 1e9:.1f}" for part in parts]
+
+
+def test_the_options_of_the_vllm_sampler_are_listed_with_their_defaults() -> None:
+    table = (DOCS / "sampling.md").read_text().split("| option | default | meaning |")[1].split("\n\n")[0]
+    listed = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", table, re.MULTILINE))
+    parameters = inspect.signature(VllmSampler).parameters
+    assert set(listed) == set(parameters)
+    for name, parameter in parameters.items():
+        if parameter.default is not None:
+            assert listed[name] == str(parameter.default).lower().removesuffix(".0"), name
+
+
+def test_the_tolerances_of_the_proof_are_listed() -> None:
+    table = (DOCS / "sampling.md").read_text().split("| weights | tolerance")[1].split("\n\n")[0]
+    listed = dict(re.findall(r"^\| (\w+) \| ([\d.]+) \|", table, re.MULTILINE))
+    assert {name: float(value) for name, value in listed.items()} == ROUNDING
