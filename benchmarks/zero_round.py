@@ -105,9 +105,8 @@ def main() -> int:
             same = {table: rows[1][table] == rows[2][table] for table in rows[1]}
             print(f"equal: {', '.join(f'{table} {is_same}' for table, is_same in same.items())}")
     ratio = statistics.median(seconds[2]) / statistics.median(seconds[1])
-    print(
-        f"ZeRO-3 on two processes: {ratio:.2f} of one plain process's wall time (bar: {BAR}); other: bar {OTHER_BAR:.0%}"
-    )
+    print(f"ZeRO-3 on two processes / one plain process, wall time of the round: {ratio:.2f} (bar: {BAR})")
+    print(f"bar of other: {OTHER_BAR:.0%} of the round")
     return 0
 
 

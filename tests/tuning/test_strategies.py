@@ -17,7 +17,7 @@ MakeTrainer = Callable[..., L.Trainer]
 
 def test_only_deepspeed_has_a_configuration(make_trainer: MakeTrainer) -> None:
     assert deepspeed_config(make_trainer().strategy) is None
-    strategy = make_trainer(strategy=CpuDeepSpeedStrategy(stage=2), devices=1).strategy
+    strategy = CpuDeepSpeedStrategy(stage=2)
     config = deepspeed_config(strategy)
     assert config is strategy.config
     assert zero_stage(config) == 2
