@@ -6,6 +6,7 @@ the kernel lets us (root), each node has a name and a hosts file of its own, as 
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 NODES = ("n1", "n2")
+USER = getpass.getuser()
 _SBIN = ":/usr/sbin:/sbin"
 PROGRAMS = ("munged", "mungekey", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue", "scancel")
 
@@ -54,8 +56,8 @@ class MiniSlurm:
 
     def stop(self) -> None:
         """Cancel what runs, then end every daemon that was started."""
-        self.command("scancel", "--state=PENDING", "--user=root", check=False)
-        self.command("scancel", "--user=root", check=False)
+        self.command("scancel", "--state=PENDING", f"--user={USER}", check=False)
+        self.command("scancel", f"--user={USER}", check=False)
         deadline = time.monotonic() + 15
         while self.command("squeue", "-h", check=False) and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -94,14 +96,13 @@ class MiniSlurm:
         return command if self.has_names else []
 
     def _write_settings(self) -> None:
-        host, user, ports = socket.gethostname().split(".")[0], "root", _free_ports(1 + len(NODES))
-        folder = self.folder
+        host, ports, folder = socket.gethostname().split(".")[0], _free_ports(1 + len(NODES)), self.folder
         settings = [
             "ClusterName=mini",
             f"SlurmctldHost={host}(127.0.0.1)",
             f"SlurmctldPort={ports[0]}",
-            f"SlurmUser={user}",
-            f"SlurmdUser={user}",
+            f"SlurmUser={USER}",
+            f"SlurmdUser={USER}",
             "AuthType=auth/munge",
             f"AuthInfo=socket={folder}/munge/sock,cred_expire=5",  # how long a requeued job waits; 120 by default
             f"StateSaveLocation={folder}/state",
