@@ -142,7 +142,8 @@ def _export(options: argparse.Namespace, run_dir: Path, settings: _Settings) -> 
     prompts = probe_prompts(min(len(tokenizer), size))
     expected = log_probs(policy, prompts)
     card = model_card(run_dir, base=settings.model, stage=stage, adapters=options.adapter)
-    say(f"writing the weights of the stage {stage!r}, step {step}: {count:,} parameters in {dtype}")
+    what = f"{'adapters' if options.adapter else 'weights'} of the stage {stage!r}, step {step}"
+    say(f"writing the {what}")
     unproved = options.output.with_name(f".{options.output.name}.unproved")
     _discard(unproved)
     try:
@@ -157,9 +158,9 @@ def _export(options: argparse.Namespace, run_dir: Path, settings: _Settings) -> 
         unproved.replace(options.output)
     finally:
         _discard(unproved)
-    gigabytes = sum(path.stat().st_size for path in options.output.rglob("*") if path.is_file()) / 1e9
-    what = "adapters" if options.adapter else "adapters merged" if is_merged else "weights"
-    return f"{gigabytes:.3g} GB: {what} of the stage {stage!r}, step {step}, {count:,} parameters in {dtype}"
+    megabytes = sum(path.stat().st_size for path in options.output.rglob("*") if path.is_file()) / 1e6
+    model = f"a model of {count:,} parameters" + ("" if options.adapter else f" in {dtype}")
+    return f"{megabytes:,.1f} MB: {what}{', adapters merged' if is_merged else ''}, {model}"
 
 
 def _load(checkpoint: Path, settings: _Settings, dtype: str, *, adapters_only: bool) -> Any:
@@ -167,7 +168,7 @@ def _load(checkpoint: Path, settings: _Settings, dtype: str, *, adapters_only: b
     import torch
 
     from reset_pl.policy.load import load_policy
-    from reset_pl.policy.restore import read_weights, restore_weights
+    from reset_pl.policy.restore import check_weights, read_weights
 
     lora = settings.lora
     if lora is not None and adapters_only:
@@ -181,7 +182,11 @@ def _load(checkpoint: Path, settings: _Settings, dtype: str, *, adapters_only: b
             f"expected weights of {settings.model}, but {checkpoint} has {strange[0]}, which is none of its "
             f"({len(strange)} such parameters): has the model at that path been changed since?"
         )
-    restore_weights(module, lambda: weights)
+    check_weights(module, weights)
+    for name, parameter in module.named_parameters():
+        if name in weights:
+            # Not copied: a file's weights stay in the file, which is mapped, and memory holds the model once.
+            parameter.data = weights[name].contiguous().to(parameter.dtype)
     return policy
 
 
@@ -228,7 +233,8 @@ def prove(
     else:
         from transformers import AutoModelForCausalLM
 
-        model, found = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", output_loading_info=True)
+        both: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", output_loading_info=True)
+        model, found = both
         lost = sorted(found["missing_keys"])
         if lost:  # transformers gives them random values, which small probes may not show
             raise InputError(
