@@ -10,7 +10,6 @@ Run: python benchmarks/zero_round.py [--prompts 100] [--repeats 3]
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -97,7 +96,7 @@ def main() -> int:
                 spent = (ledger.read_manifest() or {})["seconds"]
                 parts = ", ".join(f"{name} {spent[name]:.2f}" for name in ("sample", "judge", "select", "other"))
                 print(
-                    f"{processes} process(es): round {wall:.2f} s ({json.dumps(len(rows[processes]['candidates']))} "
+                    f"{processes} process(es): round {wall:.2f} s ({len(rows[processes]['candidates'])} "
                     f"candidates; rank 0: {parts}; other {spent['other'] / wall:.1%}, "
                     f"with selection {(spent['other'] + spent['select']) / wall:.1%})",
                     flush=True,

@@ -231,6 +231,19 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(
         data.train_dataloader()
 
 
+@pytest.mark.parametrize(("world_size", "accumulate", "even_steps"), [(3, 1, False), (1, 3, True)])
+def test_fewer_rows_than_a_step_needs_are_refused(
+    make_data: MakeData, make_example: Make, world_size: int, accumulate: int, even_steps: bool
+) -> None:
+    """Two rows: without the check nothing would be trained, and nothing said."""
+    data = make_data(train=[ListSource("two", [make_example(f"two{i}", dataset="two") for i in range(2)])])
+    strategy = SimpleNamespace(handles_gradient_accumulation=even_steps)
+    data.trainer = trainer(world_size=world_size, accumulate_grad_batches=accumulate, strategy=strategy)
+    expected = rf"{world_size} processes × {accumulate} accumulated batches, but got 2 in all"
+    with pytest.raises(InputError, match=expected):
+        data.train_dataloader()
+
+
 @pytest.mark.parametrize(("option", "value"), [("max_length", 0), ("max_response_tokens", 0), ("num_workers", -1)])
 def test_numbers_out_of_range_are_refused(make_data: MakeData, option: str, value: int) -> None:
     with pytest.raises(InputError, match=rf"expected --data.{option} of at least \d, but got {value}"):
