@@ -33,7 +33,7 @@ def test_no_more_than_the_limit_is_made_whole_at_once(
 def test_gathering_what_is_whole_changes_nothing() -> None:
     model = make_model()
     calls: list[int] = []
-    model[0].register_forward_hook(lambda *_: calls.append(1))
+    next(model.children()).register_forward_hook(lambda *_: calls.append(1))
     with gathered(model):
         model(torch.zeros(1, 4))
     model(torch.zeros(1, 4))
