@@ -15,7 +15,7 @@ class Impatience(L.Callback):
         seconds: Longest wait in a collective.
     """
 
-    def __init__(self, seconds: float = 3.0) -> None:
+    def __init__(self, seconds: float = 6.0) -> None:
         self.timeout = timedelta(seconds=seconds)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
