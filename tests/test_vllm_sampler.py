@@ -91,7 +91,7 @@ def draw(sampler: Sampler, examples: list[Example], plan: Plan) -> dict[str, Can
 
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
-    return MiniSource(dataset="mini_nq").load()[:8] + MiniSource(dataset="mini_cnn").load()[:8]
+    return [*MiniSource(dataset="mini_nq").load()[:8], *MiniSource(dataset="mini_cnn").load()[:8]]
 
 
 def test_greedy_answers_are_those_of_transformers(

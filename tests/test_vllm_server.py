@@ -12,6 +12,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,11 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             wait_for(f"http://127.0.0.1:{port}/health", server, folder / "log")
             yield f"http://127.0.0.1:{port}/v1"
         finally:
-            os.killpg(server.pid, signal.SIGKILL)  # its engine, a process of its own, too
+            server.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(30)  # killed at once it would leave shared memory behind
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)  # its engine, a process of its own, too
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

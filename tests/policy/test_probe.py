@@ -59,7 +59,7 @@ def test_no_number_is_a_difference() -> None:
 
 def test_one_weight_tensor_that_is_another_shows_in_every_type(tiny_model: Path) -> None:
     for dtype in ("float32", "bfloat16"):
-        policy = load_policy(str(tiny_model), dtype)  # type: ignore[arg-type]
+        policy = load_policy(str(tiny_model), dtype)
         prompts = probe_prompts(259)
         expected = log_probs(policy, prompts)
         with torch.no_grad():
