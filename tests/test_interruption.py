@@ -47,7 +47,7 @@ def lines(path: Path) -> list[str]:
 
 
 def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not reached():
         assert process.poll() is None, f"ended before the signal: {process.communicate()[0][-3000:]}"
         assert time.monotonic() < deadline, "the moment for the signal never came"
@@ -66,7 +66,7 @@ def interrupt(
     for number in numbers:
         os.kill(target(process.pid), number)
         time.sleep(0.02)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == STATUS, output[-3000:]
     assert output.count("interrupted: ") == 1
     assert "Traceback" not in output
