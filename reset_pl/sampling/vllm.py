@@ -134,7 +134,7 @@ class VllmSampler(Sampler):
         folder = neighbours[0].place / "policy"
         with together():
             self._check_neighbours(neighbours)
-            export_policy(policy, tokenizer, folder, writes=own == 0)
+            export_policy(policy, tokenizer, folder, writes=own == 0, dtype=getattr(torch, self._dtype(policy)))
         first = own // self.tensor_parallel_size * self.tensor_parallel_size
         group = neighbours[first : first + self.tensor_parallel_size]
         self._engine = Engine(group[0].place, self.deadline)
