@@ -45,6 +45,7 @@ def test_the_run_does_what_the_plan_says(tmp_path: Path, tiny_model: Path) -> No
     weights, state = plan.memory.weights, plan.memory.optimizer
     for path in kept:  # small models have names and settings beside their numbers
         assert weights + state <= path.stat().st_size <= 1.5 * (weights + state) + 100_000
+    assert len(kept) * (weights + state) <= plan.disk.checkpoints
     exported = sum(path.stat().st_size for path in (root / "policy").rglob("*.safetensors"))
     assert plan.disk.exports <= exported <= 1.2 * plan.disk.exports + 10_000
     ledgers = sum(path.stat().st_size for path in (root / "rounds").rglob("*.parquet"))

@@ -11,8 +11,6 @@ from reset_pl.planning.model_size import ModelSize
 
 _LEDGER_BYTES_PER_TOKEN = 12
 """At most, of a candidate's token in the ledger: its text, uncompressed parts and what judges say of it."""
-EXTRA_CHECKPOINTS = 2
-"""Beside one a stage: the best, and the newest inside a stage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +30,7 @@ class Disk:
 
 
 def run_disk(
-    size: ModelSize, *, dtype: str, zero_stage: int, stages: int, keeps: bool, exports: bool, candidate_tokens: int
+    size: ModelSize, *, dtype: str, zero_stage: int, checkpoints: int, exports: int, candidate_tokens: int
 ) -> Disk:
     """An estimate.
 
@@ -40,9 +38,8 @@ def run_disk(
         size: The model.
         dtype: Type of its parameters.
         zero_stage: DeepSpeed's stage, 0 without it.
-        stages: Stages of training.
-        keeps: Whether checkpoints are kept.
-        exports: Whether every stage is exported.
+        checkpoints: How many there are at once, at most.
+        exports: Exported policies.
         candidate_tokens: Tokens of all candidates, at most.
     """
     number = BYTES[dtype]
@@ -52,8 +49,8 @@ def run_disk(
     weights = size.trained * 4 if has_adapters else size.parameters * number  # a checkpoint holds what is trained
     checkpoint = weights + size.trained * (moments + master)
     return Disk(
-        checkpoints=checkpoint * (stages + EXTRA_CHECKPOINTS) if keeps and stages else 0,
-        exports=size.parameters * number * stages if exports else 0,
+        checkpoints=checkpoint * checkpoints,
+        exports=size.parameters * number * exports,
         ledgers=candidate_tokens * _LEDGER_BYTES_PER_TOKEN,
     )
 

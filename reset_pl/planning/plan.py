@@ -129,14 +129,14 @@ def memory_of(fit: Fit, hardware: Hardware, size: ModelSize) -> Memory:
 
 def disk_of(fit: Fit, hardware: Hardware, size: ModelSize) -> Disk:
     """The forecast of the run directory."""
-    rounds = fit.callback("ResetRounds")
+    rounds, keeper, stages = fit.callback("ResetRounds"), fit.callback("StageCheckpoint"), course_of(fit).stages
+    kept = stages * (2 if keeper.best else 1) if keeper else 0  # a stage's end, and its best
     return run_disk(
         size,
         dtype=fit.settings.model.init_args.dtype,
         zero_stage=hardware.zero_stage,
-        stages=course_of(fit).stages,
-        keeps=fit.callback("StageCheckpoint") is not None,
-        exports=fit.callback("ExportPolicy") is not None,
+        checkpoints=kept + (kept > 0),  # and the newest inside a stage
+        exports=stages if fit.callback("ExportPolicy") else 0,
         candidate_tokens=most_candidates(fit) * rounds.plan.max_new_tokens if rounds else 0,
     )
 

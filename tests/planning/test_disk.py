@@ -14,16 +14,12 @@ def of(parameters: int, trained: int) -> ModelSize:
 
 def test_a_sharded_checkpoint_holds_fourteen_bytes_a_parameter() -> None:
     """bf16 weights, their float32 copy and two moments."""
-    disk = run_disk(
-        of(1000, 1000), dtype="bfloat16", zero_stage=3, stages=2, keeps=True, exports=True, candidate_tokens=0
-    )
+    disk = run_disk(of(1000, 1000), dtype="bfloat16", zero_stage=3, checkpoints=4, exports=2, candidate_tokens=0)
     assert (disk.checkpoints, disk.exports, disk.ledgers) == (4 * 14_000, 2 * 2000, 0)
 
 
 def test_a_checkpoint_of_adapters_leaves_the_model_out() -> None:
-    disk = run_disk(
-        of(10_000, 10), dtype="bfloat16", zero_stage=0, stages=1, keeps=True, exports=False, candidate_tokens=1
-    )
+    disk = run_disk(of(10_000, 10), dtype="bfloat16", zero_stage=0, checkpoints=3, exports=0, candidate_tokens=1)
     assert disk.checkpoints == 3 * 10 * 12
     assert disk.total == disk.checkpoints + disk.ledgers
 
