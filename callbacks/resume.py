@@ -38,7 +38,7 @@ def resume_from_any(trainer: L.Trainer) -> None:
 
 
 def _load(trainer: L.Trainer, load: Any, checkpoint_path: str, weights_only: bool | None = None) -> dict[str, Any]:
-    path = Path(checkpoint_path)
+    path = Path(trainer.strategy.broadcast(str(checkpoint_path)))  # a network file system may show ranks unlike ones
     states = read_states(path)
     if not is_complete(path):
         raise InputError(
@@ -47,7 +47,7 @@ def _load(trainer: L.Trainer, load: Any, checkpoint_path: str, weights_only: boo
         )
     before, now = sharding(path), present_sharding(trainer)
     if before == now:
-        loaded: dict[str, Any] = load(checkpoint_path, weights_only=weights_only)
+        loaded: dict[str, Any] = load(path, weights_only=weights_only)
         if now is None:
             check_weights(trainer.lightning_module, loaded["state_dict"])
         return loaded

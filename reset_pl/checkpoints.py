@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,11 +69,12 @@ def checkpoints(folder: Path) -> list[Checkpoint]:
     return sorted(found, key=lambda one: (one.step, one.path.stat().st_mtime), reverse=True)
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
+def newest_checkpoint(folder: Path, *, warn: Callable[[str], None] = say) -> Path | None:
     """The furthest checkpoint that is whole; those passed over are named in a warning.
 
     Args:
         folder: The run's ``checkpoints``.
+        warn: Says the warning.
 
     Raises:
         InputError: There are checkpoints, but none is whole.
@@ -82,7 +83,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
     for one in checkpoints(folder):
         if one.is_complete:
             if broken:
-                say(f"warning: {', '.join(broken)} lacks a part or is cut short: going back to {one.path.name}")
+                warn(f"warning: {', '.join(broken)} lacks a part or is cut short: going back to {one.path.name}")
             return one.path
         broken.append(one.path.name)
     if broken:

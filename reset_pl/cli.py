@@ -128,9 +128,10 @@ class ResetCLI(LightningCLI):
         """Save the configuration, then go on from the newest checkpoint of the run, if there is one."""
         self._save()
         if self._settings.ckpt_path is None:
-            checkpoint = newest_checkpoint(self._run_dir / "checkpoints")
+            say_once = rank_zero_only(say)
+            checkpoint = newest_checkpoint(self._run_dir / "checkpoints", warn=say_once)
             if checkpoint is not None:
-                say(f"going on from {checkpoint}")
+                say_once(f"going on from {checkpoint}")
                 self.config_init.fit.ckpt_path = str(checkpoint)
 
     def after_fit(self) -> None:
