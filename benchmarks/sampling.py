@@ -114,11 +114,11 @@ def loop(model: Any, prompts: list[list[int]], decodings: list[Any], batch_size:
     return answers
 
 
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds, and what it returned."""
-    began = time.perf_counter()
+def timed(function: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Seconds, CPU seconds of this process (which a busy machine changes less), and what it returned."""
+    began, began_cpu = time.perf_counter(), time.process_time()
     result = function()
-    return time.perf_counter() - began, result
+    return time.perf_counter() - began, time.process_time() - began_cpu, result
 
 
 def compare(ends: bool, arguments: argparse.Namespace) -> None:
@@ -141,28 +141,34 @@ def compare(ends: bool, arguments: argparse.Namespace) -> None:
 
     speed = {}
     for batch_size in arguments.batch_sizes:
-        seconds, _ = timed(lambda size=batch_size: loop(model, prompts, decodings[:1], size))
-        speed[batch_size] = len(prompts) / seconds
-        print(f"  the loop, batch size {batch_size}: {speed[batch_size]:.2f} answers/s", flush=True)
+        seconds, cpu, _ = timed(lambda size=batch_size: loop(model, prompts, decodings[:1], size))
+        speed[batch_size] = len(prompts) / cpu
+        print(
+            f"  the loop, batch size {batch_size}: {len(prompts) / seconds:.2f} answers/s, "
+            f"{speed[batch_size]:.2f} a CPU second",
+            flush=True,
+        )
     best = max(speed, key=lambda size: speed[size])
 
-    times: dict[str, list[float]] = {"loop": [], "ours": []}
-    tokens: dict[str, list[int]] = {"loop": [], "ours": []}
+    turns: dict[str, list[tuple[float, float]]] = {"loop": [], "ours": []}
     for _ in range(arguments.repeats):
-        seconds, answers = timed(lambda: loop(model, prompts, decodings, best))
-        times["loop"].append(seconds)
-        tokens["loop"].append(sum(len(answer) for own in answers for answer in own))
-        seconds, candidates = timed(lambda: ours(model, prompts, bound))
-        times["ours"].append(seconds)
-        tokens["ours"].append(sum(len(candidate.token_ids) for candidate in candidates))
-    rates = {name: [n / s for n, s in zip(tokens[name], times[name], strict=True)] for name in times}
-    for name, label in (("loop", f"generate, batch size {best}"), ("ours", "HFSampler")):
+        seconds, cpu, answers = timed(lambda: loop(model, prompts, decodings, best))
+        tokens = sum(len(answer) for own in answers for answer in own)
+        turns["loop"].append((tokens / seconds, tokens / cpu))
+        print(f"  the loop: {tokens} tokens in {seconds:.1f} s, {cpu:.1f} CPU seconds", flush=True)
+        seconds, cpu, candidates = timed(lambda: ours(model, prompts, bound))
+        tokens = sum(len(candidate.token_ids) for candidate in candidates)
+        turns["ours"].append((tokens / seconds, tokens / cpu))
+        print(f"  HFSampler: {tokens} tokens in {seconds:.1f} s, {cpu:.1f} CPU seconds", flush=True)
+    for index, unit in enumerate(("tokens/s", "tokens/CPU second")):
+        mine, theirs = ([turn[index] for turn in turns[name]] for name in ("ours", "loop"))
+        ratios = [a / b for a, b in zip(mine, theirs, strict=True)]
         print(
-            f"{label}: {statistics.median(rates[name]):.0f} tokens/s "
-            f"({statistics.median(times[name]):.1f} s for {tokens[name][0]} tokens)"
+            f"{unit}: HFSampler {statistics.median(mine):.0f}, generate at batch size {best} "
+            f"{statistics.median(theirs):.0f}; ratio {statistics.median(ratios):.2f} "
+            f"(turns: {', '.join(f'{ratio:.2f}' for ratio in ratios)})",
+            flush=True,
         )
-    ratios = [mine / theirs for mine, theirs in zip(rates["ours"], rates["loop"], strict=True)]
-    print(f"ratio of tokens/s: {statistics.median(ratios):.2f} (turns: {', '.join(f'{r:.2f}' for r in ratios)})")
 
 
 def main() -> None:
