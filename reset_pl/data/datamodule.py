@@ -242,13 +242,13 @@ class ResetDataModule(L.LightningDataModule):
                 f"processes × {accumulate} accumulated batches: it counts the rows of a whole optimizer step"
             )
         sampler = GlobalBatchSampler(
-            *(order, lengths, num_targets, self.batch_size),
+            *(order, lengths, num_targets, batch_size),
             rank=rank,
             world_size=world_size,
             accumulate=accumulate,
             even_steps=self.trainer is not None and self.trainer.strategy.handles_gradient_accumulation,
         )
-        if mixture is not None and 0 < len(order) and len(sampler) == 0:
+        if mixture is not None and len(order) > 0 and len(sampler) == 0:
             raise InputError(
                 f"expected at least one row to train on for each of {world_size} processes × {accumulate} accumulated "
                 f"batches, but got {len(order)} in all: take fewer --trainer.devices or "

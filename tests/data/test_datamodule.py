@@ -205,6 +205,30 @@ def test_validation_keeps_its_order(make_data: MakeData, make_example: Make) -> 
     assert responses(data, loader) == [["It is a0.", "It is a1.", "It is a2.", "It is b0."], ["It is b1.", "It is b2."]]
 
 
+def test_validation_reads_a_sample_with_no_row_lost_however_many_processes(
+    make_data: MakeData, make_example: Make
+) -> None:
+    rows = [make_example(f"{i:02d}") for i in range(30)]
+
+    def read(world_size: int, size: int | None = 13, seed: int = 0) -> list[str]:
+        data = make_data(validation=[ListSource("a", rows)], validation_size=size, seed=seed, batch_size=4)
+        read = []
+        for rank in range(world_size):
+            data.trainer = trainer(global_rank=rank, world_size=world_size)
+            loader = data.val_dataloader()
+            assert isinstance(loader, ResumableLoader)
+            read += flat(responses(data, loader))
+        return read
+
+    assert read(1) == sorted(read(1)), "in their own order"
+    assert len(read(1)) == 13
+    assert sorted(read(3)) == read(1), "13 rows in batches of 4 leave one, which 3 processes could not share"
+    assert read(1, seed=1) != read(1)
+    assert len(read(1, size=None)) == 30
+    with pytest.raises(InputError, match=r"a row in data.validation for each of 3 processes, but got 2"):
+        read(3, size=2)
+
+
 # ---------------------------------------------------------------- bad input
 
 
