@@ -32,7 +32,13 @@ from reset_pl.judging.task import ExactMatchJudge, RougeJudge
 from reset_pl.judging.verifiable import VerifiableInstructionJudge
 from reset_pl.mini.oracle import OracleJudge
 from reset_pl.mini.sources import MiniSource
-from reset_pl.processes import SlurmJob, end_with_launcher, process_group_ended, status_when_interrupted
+from reset_pl.processes import (
+    SlurmJob,
+    end_with_launcher,
+    launcher_speaks_first,
+    process_group_ended,
+    status_when_interrupted,
+)
 from reset_pl.progress import say
 from reset_pl.provenance import environment
 from reset_pl.rounds.selectors import SELECTORS
@@ -175,7 +181,7 @@ def run_lightning() -> int:
     command, *arguments = sys.argv[1:]
     sys.argv[1:] = [command, *configs_first(arguments)]
     end_with_launcher()
-    with process_group_ended():
+    with launcher_speaks_first(), process_group_ended():
         try:
             command_line(ResetCLI)
         except Interrupted as interruption:

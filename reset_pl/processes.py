@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from reset_pl.errors import InputError
 from reset_pl.interruption import STATUS
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_GRACE = 5.0  # seconds
 
 
 class SlurmJob(SLURMEnvironment):
@@ -63,6 +65,20 @@ def process_group_ended() -> Iterator[None]:
         ) from error
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def launcher_speaks_first() -> Iterator[None]:
+    """Bad input mostly meets all ranks: one that Lightning started lets the process that did say so, and ends with it.
+
+    Lightning kills that process, without its exit status and its line, as soon as one of its ranks has ended.
+    """
+    try:
+        yield
+    except InputError:
+        if _is_launched():
+            time.sleep(_GRACE)
+        raise
 
 
 def status_when_interrupted() -> int:

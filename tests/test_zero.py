@@ -204,6 +204,6 @@ def test_more_processes_than_prompts_can_be_tuned_on_is_said(tmp_path: Path, tin
         text=True,
         timeout=300,
     )
-    assert process.returncode in (2, -9)  # -9: Lightning saw the second process end before the first had
-    assert "expected at least one row to train on for each of 2 processes" in process.stderr
+    assert process.returncode == 2
+    assert process.stderr.count("expected at least one row to train on for each of 2 processes") == 1
     assert Ledger(tmp_path / "run" / "run" / "rounds" / "round-000").complete
