@@ -145,6 +145,12 @@ class ResetRounds(L.Callback):
                 "expected --trainer.reload_dataloaders_every_n_epochs 1, so that the epoch after a round reads its "
                 f"curated set, but got {every}"
             )
+        interval = trainer.val_check_interval  # type: ignore[attr-defined]
+        if isinstance(interval, int) and trainer.check_val_every_n_epoch is not None:
+            raise InputError(
+                f"expected --trainer.check_val_every_n_epoch null beside --trainer.val_check_interval {interval}, so "
+                "that it counts the batches of all stages: that of a round may have fewer"
+            )
         self.first_stage_epochs = trainer.max_epochs or 0
         _data(trainer).begins_with_round = self.first_stage_epochs == 0
         trainer.fit_loop.max_epochs = self.first_stage_epochs + self.rounds

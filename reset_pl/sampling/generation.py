@@ -140,7 +140,7 @@ def check_generation(model: Any) -> None:
     if problem is not None:
         raise InputError(
             f"expected {type(model).__name__} to give answers that are generated together the logits that it gives "
-            f"them alone, but {problem}: set sampler to VLLMSampler"
+            f"them alone, but {problem}: set sampler to VllmSampler"
         )
 
 

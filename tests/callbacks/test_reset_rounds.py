@@ -40,7 +40,13 @@ def test_stage_names_count_rounds() -> None:
 
 
 def trainer(module_data: Any, **changes: Any) -> Any:
-    fields = {"datamodule": module_data, "reload_dataloaders_every_n_epochs": 1, "max_epochs": 1}
+    fields = {
+        "datamodule": module_data,
+        "reload_dataloaders_every_n_epochs": 1,
+        "max_epochs": 1,
+        "val_check_interval": 1.0,
+        "check_val_every_n_epoch": 1,
+    }
     return SimpleNamespace(**{**fields, **changes}, fit_loop=SimpleNamespace(max_epochs=1))
 
 
@@ -58,6 +64,11 @@ def test_wrong_surroundings_are_refused() -> None:
         callback.setup(trainer(data), SFT("unused"), "fit")
     with pytest.raises(InputError, match="reload_dataloaders_every_n_epochs 1.*but got 0"):
         callback.setup(trainer(data, reload_dataloaders_every_n_epochs=0), ContinuedTuning("unused"), "fit")
+    with pytest.raises(InputError, match=r"check_val_every_n_epoch null beside --trainer.val_check_interval 100"):
+        callback.setup(trainer(data, val_check_interval=100), ContinuedTuning("unused"), "fit")
+    callback.setup(
+        trainer(data, val_check_interval=100, check_val_every_n_epoch=None), ContinuedTuning("unused"), "fit"
+    )
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_model_whose_answers_cannot_be_generated_together_is_refused(name: str
     make_config, reason = REFUSED[name]
     model = make_model(make_config()).eval()
     before = model.config._attn_implementation
-    with pytest.raises(InputError, match=rf"expected \w+ to give .*{reason}.*: set sampler to VLLMSampler"):
+    with pytest.raises(InputError, match=rf"expected \w+ to give .*{reason}.*: set sampler to VllmSampler"):
         check_generation(model)
     assert model.config._attn_implementation == before
 

@@ -327,7 +327,7 @@ def test_a_recurrent_model_is_refused_and_left_as_it_was(encoder: Encoder) -> No
     model = make_model(
         MambaConfig(vocab_size=97, hidden_size=32, state_size=4, num_hidden_layers=2, pad_token_id=0)
     ).train()
-    with pytest.raises(InputError, match=r"expected MambaForCausalLM .*: set sampler to VLLMSampler"):
+    with pytest.raises(InputError, match=r"expected MambaForCausalLM .*: set sampler to VllmSampler"):
         HFSampler().open(model, encoder)
     assert model.training
 
