@@ -145,7 +145,7 @@ class ResetRounds(L.Callback):
                 "expected --trainer.reload_dataloaders_every_n_epochs 1, so that the epoch after a round reads its "
                 f"curated set, but got {every}"
             )
-        interval = trainer.val_check_interval  # type: ignore[attr-defined]
+        interval = trainer.val_check_interval
         if isinstance(interval, int) and trainer.check_val_every_n_epoch is not None:
             raise InputError(
                 f"expected --trainer.check_val_every_n_epoch null beside --trainer.val_check_interval {interval}, so "
