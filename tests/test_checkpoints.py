@@ -137,7 +137,9 @@ def config_of(folder: Path, model: Path, strategy: str, *, rows_of: Path | None 
     (source,) = settings["data"]["train"]
     validation = {**source, "init_args": {**source["init_args"], "path": str(folder / "validation.jsonl")}}
     settings["data"]["validation"] = [validation]
-    settings["trainer"].update(val_check_interval=2, num_sanity_val_steps=0, **STRATEGIES[strategy])
+    settings["trainer"].update(
+        val_check_interval=2, check_val_every_n_epoch=None, num_sanity_val_steps=0, **STRATEGIES[strategy]
+    )
     settings["model"]["init_args"].update(lr=3e-2, continued_lr=1e-2, warmup_ratio=0.0)
     checkpoint, evaluation, rounds = settings["trainer"]["callbacks"]
     checkpoint["init_args"] = {"every_n_steps": 5, "best": True}
