@@ -47,12 +47,14 @@ class StageCheckpoint(AtStageEnd):
 
     With ``best`` the checkpoint with the lowest ``val/loss``, which has the lowest perplexity (paper, A.3), is kept
     beside them as ``<stage>-<step>-best-<loss>.ckpt``, and the stage's end goes back to its weights: evaluation,
-    export, the round and the next stage get those. Which is best follows from the names on the disk. Validation runs
-    every ``trainer.val_check_interval`` batches; the last weights of a stage take part where it runs at the end, too.
+    export, the round and the next stage get those. The stages behind a round hand on their last weights: validation
+    compares with the references, which curated answers are meant to leave. Which is best follows from the names on
+    the disk. Validation runs every ``trainer.val_check_interval`` batches; the last weights take part where it runs at
+    the end, too.
 
     Args:
         every_n_steps: Optimizer steps between checkpoints inside a stage (paper, A.3: 100).
-        best: Whether a stage hands on its best weights by validation perplexity in place of its last ones.
+        best: Whether the first stage hands on its best weights by validation perplexity in place of its last ones.
     """
 
     def __init__(self, every_n_steps: int = 100, best: bool = False) -> None:
@@ -140,15 +142,20 @@ class StageCheckpoint(AtStageEnd):
         if trainer.is_global_zero and self._is_best_here(trainer, module):
             _unmark(trainer, module)  # no other is, from now on
         self._save_and_prune(trainer, module)
-        best = trainer.strategy.broadcast(_best(trainer, module) if self.best else None)
+        best = trainer.strategy.broadcast(_best(trainer, module) if self._chooses(module) else None)
         if best is not None:
             restore_proved(trainer, module, best)
 
     # ------------------------------------------------------------------ the best
 
+    def _chooses(self, module: SFT) -> bool:
+        return self.best and module.stage == module.stage_name
+
     def _is_best(self, trainer: L.Trainer, module: SFT) -> bool:
         """Whether this step's weights are the best of the stage; rank 0 looks, so that all ranks agree."""
-        return self.best and trainer.strategy.broadcast(trainer.is_global_zero and self._is_best_here(trainer, module))
+        return self._chooses(module) and trainer.strategy.broadcast(
+            trainer.is_global_zero and self._is_best_here(trainer, module)
+        )
 
     def _is_best_here(self, trainer: L.Trainer, module: SFT) -> bool:
         if self._validated is None or self._validated[0] != trainer.global_step:

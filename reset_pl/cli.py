@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -131,9 +132,12 @@ class ResetCLI(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:
-        """Save the configuration, then go on from the newest checkpoint of the run, if there is one."""
+        """Save the configuration, then go on from the newest checkpoint of the run, if there is one.
+
+        ``--ckpt_path`` wins, except in a job that Slurm has started again: it would lose what it has done since.
+        """
         self._save()
-        if self._settings.ckpt_path is None:
+        if self._settings.ckpt_path is None or int(os.environ.get("SLURM_RESTART_COUNT", "0")) > 0:
             say_once = rank_zero_only(say)
             checkpoint = newest_checkpoint(self._run_dir / "checkpoints", warn=say_once)
             if checkpoint is not None:

@@ -130,7 +130,7 @@ def memory_of(fit: Fit, hardware: Hardware, size: ModelSize) -> Memory:
 def disk_of(fit: Fit, hardware: Hardware, size: ModelSize) -> Disk:
     """The forecast of the run directory."""
     rounds, keeper, stages = fit.callback("ResetRounds"), fit.callback("StageCheckpoint"), course_of(fit).stages
-    kept = stages * (2 if keeper.best else 1) if keeper else 0  # a stage's end, and its best
+    kept = stages + keeper.best if keeper else 0  # every stage's end, and the best of the first
     return run_disk(
         size,
         dtype=fit.settings.model.init_args.dtype,

@@ -117,6 +117,18 @@ def test_the_end_of_a_stage_may_be_its_best(tmp_path: Path, tiny_model: Path) ->
     assert names(tmp_path) == ["mtl-000007.ckpt"]
 
 
+def test_a_stage_behind_a_round_hands_on_its_last_weights(tmp_path: Path, tiny_model: Path) -> None:
+    class OfARound(L.Callback):
+        def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+            assert isinstance(pl_module, MTL)
+            pl_module.begin_stage("round-000", num_steps=STEPS, lr=1e-2)
+
+    module = fit(tmp_path, tiny_model, OfARound(), StageCheckpoint(3, best=True), **BEST)
+    assert names(tmp_path) == ["round-000-000007.ckpt"]
+    kept = read_weights(tmp_path / "checkpoints" / "round-000-000007.ckpt")
+    assert all(torch.equal(value, kept[name]) for name, value in module.state_dict().items())
+
+
 def test_weights_that_do_not_come_back_are_noticed(tmp_path: Path, tiny_model: Path) -> None:
     class Damage(L.Callback):
         def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
