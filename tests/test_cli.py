@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from jsonargparse import Namespace
 
 from reset_pl.__main__ import main
-from reset_pl.cli import SHORT_NAMES
+from reset_pl.cli import SHORT_NAMES, ResetCLI
 from reset_pl.data.sources import Source
 from tests.test_restart import ROOT, write_config
 
@@ -152,3 +154,19 @@ def test_unknown_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def test_report_of_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert str(tmp_path) in refused(monkeypatch, capsys, str(tmp_path), command="report")
+
+
+@pytest.mark.parametrize(("restarts", "taken"), [(None, "given.ckpt"), ("0", "given.ckpt"), ("1", "mtl-000007.ckpt")])
+def test_a_requeued_job_goes_on_from_its_own_checkpoints(
+    restarts: str | None, taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({}, tmp_path / "checkpoints" / "mtl-000007.ckpt")
+    if restarts is not None:
+        monkeypatch.setenv("SLURM_RESTART_COUNT", restarts)
+    settings = Namespace(trainer=Namespace(default_root_dir=str(tmp_path)), ckpt_path="given.ckpt")
+    cli = object.__new__(ResetCLI)  # no arguments are parsed and nothing is made
+    cli.subcommand, cli.config, cli.config_init = "fit", Namespace(fit=settings), Namespace(fit=settings)
+    monkeypatch.setattr(cli, "_save", lambda: None)
+    cli.before_fit()
+    assert Path(settings.ckpt_path).name == taken
