@@ -1,8 +1,9 @@
 """Tokens per second of ``VllmSampler`` against vLLM called directly: one ``LLM.generate`` over the same prompts.
 
-Run: ``python benchmarks/vllm_sampling.py --python .venv-vllm/bin/python`` (about 5 minutes on 2 CPU cores). Both
-engines are started first, with the same weights, engine arguments and sampling parameters; then they take turns. Ours
-includes making the prompts' tokens and the answers' text; the direct side gets tokens and returns tokens.
+Run: ``python benchmarks/vllm_sampling.py --python .venv-vllm/bin/python`` (about 5 minutes on 2 CPU cores). The sides
+have the same weights, engine arguments and sampling parameters, run one after the other (an idle vLLM slows another
+down) and forget the prompts between repeats. Starts, and a first call to warm up, do not count. Ours includes making
+the prompts' tokens and the answers' text; the direct side gets tokens and returns tokens.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ def direct(settings: dict[str, Any]) -> None:
         SamplingParams(**request["parameters"], ignore_eos=True, detokenize=False) for request in settings["requests"]
     ]
     for _ in sys.stdin:
+        engine.reset_prefix_cache()  # of the turn before: the prompts of a round are new
         began = time.monotonic()
         outputs = engine.generate(prompts, parameters, use_tqdm=False)
         seconds = time.monotonic() - began
@@ -39,12 +43,12 @@ def direct(settings: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run both sides in turn."""
+    """Run all sides."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", default=sys.executable, help="interpreter of the environment that has vLLM")
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--new_tokens", type=int, default=64)
-    parser.add_argument("--chunk_size", type=int, default=8, help="prompts a call, in the third line")
+    parser.add_argument("--chunk_size", type=int, default=8, help="prompts a call, in the last line")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--direct", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -55,8 +59,21 @@ def main() -> None:
         compare(arguments, Path(folder))
 
 
+def turn_of(other: subprocess.Popen[str]) -> tuple[int, float]:
+    """Have the other side answer all prompts once: tokens and seconds."""
+    assert other.stdin is not None
+    assert other.stdout is not None
+    other.stdin.write("\n")
+    other.stdin.flush()
+    for line in other.stdout:
+        if line.startswith('{"tokens"'):
+            reply = json.loads(line)
+            return reply["tokens"], reply["seconds"]
+    raise RuntimeError("vLLM ended")
+
+
 def compare(arguments: argparse.Namespace, folder: Path) -> None:
-    """Start both engines, let them take turns and print a line each."""
+    """Run one side after the other and print a line each."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -79,63 +96,54 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
     }
     policy = LlamaForCausalLM(LlamaConfig(**shape, vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id))
     encoder = Encoder(tokenizer=tokenizer, template=VicunaTemplate(), max_length=1024, max_response_tokens=480)
-    examples = MiniSource(dataset="mini_cnn").load()[: arguments.prompts]
+    articles = MiniSource(dataset="mini_cnn").load()
+    examples = [
+        replace(example, passages=tuple(p for other in articles[n : n + 8] for p in other.passages))
+        for n, example in enumerate(articles[: arguments.prompts])
+    ]
     plan = DecodingPlan(max_new_tokens=arguments.new_tokens).bind(round=0, seed=0)
     requests, _ = requests_of(examples, plan, encoder)
 
-    sampler = VllmSampler(
-        python=arguments.python,
-        enforce_eager=True,
-        engine_args={"kv_cache_memory_bytes": ENGINE["kv_cache_memory_bytes"]},
-    )
-    began = time.monotonic()
-    sampler.open(policy, encoder)
-    opening = time.monotonic() - began
+    sampler = VllmSampler(python=arguments.python, enforce_eager=True, engine_args=ENGINE)
     weights = folder / "policy"
     policy.save_pretrained(weights)
     tokenizer.save_pretrained(weights)
-    engine = {**sampler._arguments(policy, weights), "model": str(weights)}
-    (folder / "settings.json").write_text(json.dumps({"engine": engine, "requests": requests}))
-    with subprocess.Popen(
-        [arguments.python, "-P", __file__, "--direct", str(folder / "settings.json")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as other:
+    settings = {"engine": sampler._arguments(policy, weights), "requests": requests}
+    (folder / "settings.json").write_text(json.dumps(settings))
 
-        def turn_of_vllm() -> tuple[int, float]:
-            assert other.stdin is not None
-            assert other.stdout is not None
-            other.stdin.write("\n")
-            other.stdin.flush()
-            for line in other.stdout:
-                if line.startswith('{"tokens"'):
-                    reply = json.loads(line)
-                    return reply["tokens"], reply["seconds"]
-            raise RuntimeError("vLLM ended")
+    def ours(size: int) -> tuple[int, float]:
+        began = time.monotonic()
+        tokens = sum(
+            len(candidate.token_ids) + (candidate.finish_reason == "stop")
+            for start in range(0, len(examples), size)
+            for candidate in sampler.sample(examples[start : start + size], plan)
+        )
+        return tokens, time.monotonic() - began
 
-        def turn_of_ours(size: int) -> tuple[int, float]:
-            began = time.monotonic()
-            tokens = sum(
-                len(candidate.token_ids) + (candidate.finish_reason == "stop")
-                for start in range(0, len(examples), size)
-                for candidate in sampler.sample(examples[start : start + size], plan)
-            )
-            return tokens, time.monotonic() - began
-
-        sides = {
-            "vLLM directly, one call": turn_of_vllm,
-            "VllmSampler, one call": lambda: turn_of_ours(len(examples)),
-            f"VllmSampler, chunks of {arguments.chunk_size} prompts": lambda: turn_of_ours(arguments.chunk_size),
-        }
-        for turn in sides.values():
-            turn()  # warm
-        done: dict[str, list[tuple[int, float]]] = {name: [] for name in sides}
-        for _ in range(arguments.repeats):
-            for name, turn in sides.items():
-                done[name].append(turn())
-        other.stdin.close()  # type: ignore[union-attr]
+    done: dict[str, list[tuple[int, float]]] = {}
+    for name, variables in (
+        ("vLLM directly", {}),
+        ("vLLM directly, engine in the same process", {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}),
+    ):
+        with subprocess.Popen(
+            [arguments.python, "-P", __file__, "--direct", str(folder / "settings.json")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, **variables},
+            start_new_session=True,
+        ) as other:
+            done[name] = [turn_of(other) for _ in range(1 + arguments.repeats)][1:]
+            os.killpg(other.pid, signal.SIGKILL)  # its engine, a process of its own, too
+    began = time.monotonic()
+    sampler.open(policy, encoder)
+    opening = time.monotonic() - began
+    for name, size in (
+        ("VllmSampler", len(examples)),
+        (f"VllmSampler, {arguments.chunk_size} prompts a call", arguments.chunk_size),
+    ):
+        done[name] = [ours(size) for _ in range(1 + arguments.repeats)][1:]
     sampler.close()
     millions = sum(parameter.numel() for parameter in policy.parameters()) / 1e6
     lengths = [len(request["prompt"]) for request in requests]
