@@ -272,7 +272,7 @@ def _without_remainder(num_rows: int, batch_size: int, world_size: int) -> int:
     """The size nearest above at which the last batch has a row for every process, so that none is left out.
 
     >>> _without_remainder(1000, 32, 8), _without_remainder(1000, 32, 16)
-    (32, 33)
+    (32, 35)
     """
     sizes = range(batch_size, 2 * batch_size + 1)
     return next((size for size in sizes if not 0 < num_rows % size < world_size), batch_size)
