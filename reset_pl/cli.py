@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from reset_pl.arguments import DRY_RUN, OneLineErrors, bad_input_behind, configs_first
@@ -26,7 +28,7 @@ from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS
 from reset_pl.data.sources import JsonlSource, ParquetSource
 from reset_pl.errors import InputError
-from reset_pl.interruption import Interrupted
+from reset_pl.interruption import Interrupted, ignore_signals
 from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge
 from reset_pl.judging.llm import LLMJudge
 from reset_pl.judging.task import ExactMatchJudge, RougeJudge
@@ -129,7 +131,16 @@ class ResetCLI(LightningCLI):
             saving = [n for n, one in enumerate(callbacks, start=1) if isinstance(one, module.StageCheckpoint)]
             callbacks.insert(saving[-1] if saving else 0, module.Preemption())
             kwargs["callbacks"] = callbacks
-        return super().instantiate_trainer(**kwargs)
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except InputError:
+            raise
+        except (MisconfigurationException, ValueError, ModuleNotFoundError) as error:
+            line = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"expected --trainer settings that this machine can carry out, but Lightning says: {line} (without a "
+                "GPU: --trainer.accelerator cpu --trainer.strategy auto --trainer.devices 1)"
+            ) from error
 
     def before_fit(self) -> None:
         """Save the configuration, then go on from the newest checkpoint of the run, if there is one.
@@ -143,6 +154,16 @@ class ResetCLI(LightningCLI):
             if checkpoint is not None:
                 say_once(f"going on from {checkpoint}")
                 self.config_init.fit.ckpt_path = str(checkpoint)
+
+    def before_validate(self) -> None:
+        """Look for the checkpoint before anything is loaded.
+
+        Raises:
+            InputError: There is none.
+        """
+        checkpoint = self._settings.ckpt_path
+        if checkpoint is not None and not Path(checkpoint).exists():
+            raise InputError(f"expected a checkpoint at --ckpt_path {checkpoint}, but there is none")
 
     def after_fit(self) -> None:
         """Write the report and say where everything is."""
@@ -165,12 +186,11 @@ class ResetCLI(LightningCLI):
 
     @rank_zero_only
     def _finish(self) -> None:
-        if not (self._run_dir / "evaluation").exists():
-            return
-        from reset_pl.evaluation.report import write_report
+        print(f"\nrun directory: {self._run_dir}", flush=True)  # noqa: T201
+        if any((self._run_dir / name).exists() for name in ("evaluation", "rounds")):
+            from reset_pl.evaluation.report import write_report
 
-        report = write_report(self._run_dir)
-        print(f"\nrun directory: {self._run_dir}\nreport: {report}", flush=True)  # noqa: T201
+            print(f"report: {write_report(self._run_dir)}", flush=True)  # noqa: T201
 
 
 _CLI = TypeVar("_CLI", bound=ResetCLI)
@@ -184,13 +204,17 @@ def run_lightning() -> int:
     """
     command, *arguments = sys.argv[1:]
     sys.argv[1:] = [command, *configs_first(arguments)]
+    _quieten()
     end_with_launcher()
-    with launcher_speaks_first(), process_group_ended():
-        try:
-            command_line(ResetCLI)
-        except Interrupted as interruption:
-            rank_zero_only(say)(f"interrupted: {interruption}; the same command goes on from there")
-            return status_when_interrupted()
+    try:
+        with launcher_speaks_first(), process_group_ended():
+            try:
+                command_line(ResetCLI)
+            except Interrupted as interruption:
+                rank_zero_only(say)(f"interrupted: {interruption}; the same command goes on from there")
+                return status_when_interrupted()
+    finally:
+        ignore_signals()
     return 0
 
 
@@ -226,6 +250,9 @@ def _quieten() -> None:
     """Keep what concerns the user; drop advice on hardware that the run does not use."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries; what comes of them is said in a line
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # else DeepSpeed says that it found nothing better
     for message in (
         ".*does not have many workers.*",
         ".*is smaller than the logging interval.*",

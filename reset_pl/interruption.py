@@ -30,6 +30,12 @@ def catch_signals() -> None:
         signal.signal(number, _raise_flag)
 
 
+def ignore_signals() -> None:
+    """Let no signal change how the process ends: Python gives them back their deadly defaults on its way out."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def requested() -> bool:
     """Whether this process was asked to stop."""
     return bool(_received)

@@ -134,6 +134,7 @@ def test_composition_and_overrides(
         (["--config", "{config}", "--trainer.callbacks.judges", "[]"], "at least one judge"),
         (["--config", "{config}", "--data.train.path", "absent.jsonl"], "expected a JSONL file at absent.jsonl"),
         (["--config", "{config}", "--model.model", "absent/model"], "absent/model"),
+        (["--config", "{config}", "--trainer.strategy", "ddpp"], "invalid strategy name"),
     ],
 )
 def test_bad_input_is_one_message_and_status_2(
@@ -170,3 +171,11 @@ def test_a_requeued_job_goes_on_from_its_own_checkpoints(
     monkeypatch.setattr(cli, "_save", lambda: None)
     cli.before_fit()
     assert Path(settings.ckpt_path).name == taken
+
+
+def test_validate_looks_for_its_checkpoint_first(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = str(write_config(tmp_path, tiny_model))
+    message = refused(monkeypatch, capsys, "--config", config, "--ckpt_path", "absent.ckpt", command="validate")
+    assert "expected a checkpoint at --ckpt_path absent.ckpt, but there is none" in message

@@ -95,3 +95,23 @@ def test_a_rank_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
     assert launcher.stdout.read() == ""  # once the rank, which holds the pipe, is gone
     assert time.monotonic() - began < 60
     launcher.wait()
+
+
+@pytest.mark.parametrize(("ignored", "status"), [(True, 75), (False, -signal.SIGTERM)])
+def test_a_signal_on_the_way_out_changes_no_exit_status(ignored: bool, status: int) -> None:
+    """Python gives handlers their defaults back before it clears up; without ``ignore_signals`` a late one kills."""
+    code = f"""
+import os, sys
+from reset_pl.interruption import STATUS, SIGNALS, catch_signals, ignore_signals
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid(), signals=SIGNALS[::-1]):
+        for number in signals:
+            kill(pid, number)
+late = Late()
+catch_signals()
+if {ignored}:
+    ignore_signals()
+sys.exit(STATUS)
+"""
+    process = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent, timeout=60)
+    assert process.returncode == status

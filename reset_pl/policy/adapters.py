@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ def with_adapters(model: Any, lora: Lora) -> Any:
     Raises:
         InputError: The model has no layer of such a name.
     """
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # peft imports it where it is installed
     from peft import LoraConfig, inject_adapter_in_model
 
     config = LoraConfig(

@@ -81,7 +81,7 @@ def check_interruption(ledger: Ledger) -> None:
         ledger.note_interruption()
     elif not ledger.interrupted:
         return
-    raise Interrupted(f"{ledger.directory} holds what has been sampled and judged")
+    raise Interrupted("what a round has sampled and judged is kept, an evaluation begins anew")
 
 
 def wait_until(done: Callable[[], bool], ledger: Ledger) -> None:
