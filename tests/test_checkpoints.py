@@ -230,7 +230,7 @@ def test_best_weights_go_on_whatever_the_sharding(runs: dict[str, Path]) -> None
     for folder in runs.values():
         found = [(one.stage, one.step, one.loss is not None) for one in checkpoints(folder / "run" / "checkpoints")]
         steps = {(stage, is_best): step for stage, step, is_best in found}
-        assert len(found) == 4, "a stage leaves its best and its end"
+        assert len(found) == 3, "the first stage leaves its best and its end, the one behind the round its end"
         assert steps["mtl", True] < steps["mtl", False] == STEPS
         best = stage_weights(folder / "run" / "checkpoints", "mtl")
         assert best is not None
@@ -246,7 +246,7 @@ def test_best_weights_go_on_whatever_the_sharding(runs: dict[str, Path]) -> None
     for stage in ("mtl", "round-000"):
         assert far_apart(exported(plain, stage), exported(zero3, stage)) < 1e-3
     losses = [one.loss for run in (plain, zero3) for one in checkpoints(run / "checkpoints") if one.loss is not None]
-    assert losses[:2] == pytest.approx(losses[2:], abs=1e-5)  # over 7 rows, an odd number, on one process and two
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)  # over 7 rows, an odd number, on one process and two
 
 
 @pytest.mark.integration
