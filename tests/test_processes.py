@@ -65,7 +65,7 @@ def test_the_group_is_ended() -> None:
 @pytest.mark.usefixtures("caught_signals")
 def test_programs_started_undisturbed_outlive_the_signal_to_a_whole_job() -> None:
     with undisturbed():
-        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.raise_signal(signal.SIGUSR1)  # to this thread: another one of the tests has not blocked it
         assert not requested()
         spared = subprocess.Popen(["sleep", "60"])
     assert requested()
