@@ -8,7 +8,6 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.trainer.states import TrainerFn
-from torch import distributed
 
 from callbacks.resume import present_sharding, resume_from_any
 from callbacks.stage_end import AtStageEnd, run_root
@@ -26,6 +25,7 @@ from reset_pl.checkpoints import (
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.errors import InputError
 from reset_pl.policy.probe import check_hand_over, log_probs, probe_prompts
+from reset_pl.policy.ranks import gather
 from reset_pl.policy.restore import read_states, read_weights, restore_weights
 from reset_pl.progress import say
 from reset_pl.tuning.sft import SFT
@@ -268,8 +268,4 @@ def _unmark(trainer: L.Trainer, module: SFT) -> None:
 
 def _seen_by_any(names: list[str]) -> list[str]:
     """The files that any rank sees: a network file system may show a rank those of others later."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return names
-    seen: list[list[str]] = [[] for _ in range(distributed.get_world_size())]
-    distributed.all_gather_object(seen, names)
-    return sorted({name for part in seen for name in part})
+    return sorted({name for part in gather(names) for name in part})

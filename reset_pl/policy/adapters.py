@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 
 from reset_pl.errors import InputError
+from reset_pl.policy.weights import is_sharded, writable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,21 +122,10 @@ def _initialise(model: torch.nn.Module) -> None:
     generator = torch.Generator().manual_seed(torch.initial_seed() % 2**63)
     for _, layer in adapted_layers(model):
         down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
-        with _whole([down, up]):
+        with writable([down, up]):
             first = torch.empty(down.shape).uniform_(-1, 1, generator=generator)
             down.copy_(first / math.sqrt(down.shape[1]))
             up.zero_()
-        if not hasattr(down, "ds_id"):
+        if not is_sharded(down):
             # Small updates are lost on bfloat16; under DeepSpeed, which wants one type, it keeps copies in float32.
             down.data, up.data = down.data.float(), up.data.float()
-
-
-def _whole(parameters: list[Any]) -> Any:
-    """A block in which parameters are whole and may be written; under ZeRO-3 what rank 0 writes counts."""
-    from contextlib import nullcontext
-
-    if not hasattr(parameters[0], "ds_id"):
-        return nullcontext()
-    from deepspeed.runtime.zero import GatheredParameters
-
-    return GatheredParameters(parameters, modifier_rank=0)

@@ -14,6 +14,7 @@ import torch
 from reset_pl.errors import InputError
 from reset_pl.policy.adapters import adapted_layers
 from reset_pl.policy.merged import merged_specs, merged_tensors
+from reset_pl.policy.ranks import gather
 from reset_pl.policy.shards import ShardWriter, Specs, num_bytes
 from reset_pl.policy.weights import full_tensors
 
@@ -206,10 +207,6 @@ def _agree(problem: str | None) -> None:
     Raises:
         InputError: There is a problem, on whichever rank.
     """
-    problems = [problem]
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        problems = [None] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(problems, problem)
-    for said in problems:
+    for said in gather(problem):
         if said is not None:
             raise InputError(said)

@@ -12,7 +12,7 @@ import torch
 from torch import distributed
 
 from reset_pl.errors import InputError
-from reset_pl.policy.weights import is_sharded
+from reset_pl.policy.weights import is_sharded, writable
 
 _OF_DEEPSPEED = ("module", "optimizer", "skipped_steps", "global_steps", "dp_world_size", "mp_world_size")
 """Keys of DeepSpeed's own in the file that holds our states too."""
@@ -103,11 +103,10 @@ def _assign(parameter: torch.nn.Parameter, value: torch.Tensor) -> None:
     if not is_sharded(parameter) and not hasattr(parameter, "_hp_mapping"):
         parameter.copy_(value)
         return
-    from deepspeed.runtime.zero import GatheredParameters
     from deepspeed.utils import safe_set_full_fp32_param
 
     safe_set_full_fp32_param(parameter, value)
-    with GatheredParameters([parameter], modifier_rank=0, enabled=is_sharded(parameter)):
+    with writable([parameter]):
         parameter.data.copy_(value)
 
 

@@ -63,6 +63,23 @@ def _whole(parameters: Iterable[Any]) -> Iterator[None]:
 
 
 @contextmanager
+def writable(parameters: Iterable[torch.nn.Parameter]) -> Iterator[None]:
+    """Parameters that are whole and may be written in the block; of sharded ones what rank 0 writes counts.
+
+    Args:
+        parameters: Sharded ones, all ranks together, or whole ones.
+    """
+    sharded = [parameter for parameter in parameters if is_sharded(parameter)]
+    if not sharded:
+        yield
+        return
+    from deepspeed.runtime.zero import GatheredParameters
+
+    with GatheredParameters(sharded, modifier_rank=0):
+        yield
+
+
+@contextmanager
 def _without_zero_hooks(model: torch.nn.Module) -> Iterator[None]:
     """Take away the hooks by which ZeRO-3 gathers a layer before it runs and shards it again afterwards."""
     hooks = [hooks for module in model.modules() for hooks in (module._forward_pre_hooks, module._forward_hooks)]

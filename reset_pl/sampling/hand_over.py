@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 import torch
-import torch.distributed as dist
 
 from reset_pl.errors import InputError
+from reset_pl.policy.ranks import gather
 from reset_pl.records import Example
 from reset_pl.sampling.decoding import Draw, Plan
-
-_T = TypeVar("_T")
-
-
-def gather(value: _T) -> list[_T]:
-    """The value of every rank, by rank; all ranks call this together, and a process alone gets its own."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return [value]
-    values: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value)
-    return values
 
 
 @contextmanager
@@ -107,6 +96,15 @@ def probe_requests(prompts: Sequence[Sequence[int]]) -> list[Request]:
     """Ask for the log-probabilities of the prompts themselves, in their order."""
     parameters = {"temperature": 0.0, "max_tokens": 1, "prompt_logprobs": 0}
     return [{"id": f"probe-{n}", "prompt": prompt, "parameters": parameters} for n, prompt in enumerate(prompts)]
+
+
+def prompt_log_probs(
+    ask: Callable[[Sequence[Request]], Iterable[dict[str, Any]]], prompts: Sequence[Sequence[int]]
+) -> list[list[float]]:
+    """The log-probabilities of the prompts themselves, in their order, from whoever answers requests."""
+    requests = probe_requests(prompts)
+    replies = {reply["id"]: reply["prompt_log_probs"] for reply in ask(requests)}
+    return [replies[request["id"]] for request in requests]
 
 
 def _parameters(draw: Draw, encoder: Any) -> dict[str, Any]:

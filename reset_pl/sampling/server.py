@@ -16,10 +16,11 @@ from typing import Any
 from reset_pl.errors import InputError
 from reset_pl.policy.export import export_policy
 from reset_pl.policy.probe import check_hand_over, log_probs, probe_prompts, rounding
+from reset_pl.policy.ranks import gather
 from reset_pl.records import Candidate, Example
 from reset_pl.sampling.answers import to_candidate
 from reset_pl.sampling.decoding import Plan, Sampler
-from reset_pl.sampling.hand_over import Request, gather, make_place, probe_requests, requests_of, together
+from reset_pl.sampling.hand_over import Request, make_place, prompt_log_probs, requests_of, together
 
 RETRIES = 5
 """Attempts more at a request that meets a busy or failing server, with a back-off of 0.5 to 8 s."""
@@ -96,8 +97,7 @@ class ServerSampler(Sampler):
             key = os.environ[self.api_key_env] if self.api_key_env else "none"
             self._client = OpenAI(base_url=self.base_url, api_key=key, timeout=self.deadline, max_retries=RETRIES)
             with together():
-                replies = {reply["id"]: reply["prompt_log_probs"] for reply in self._ask(probe_requests(prompts))}
-                got = [replies[request["id"]] for request in probe_requests(prompts)]
+                got = prompt_log_probs(self._ask, prompts)
                 tolerance = self.tolerance if self.tolerance is not None else rounding(str(policy.dtype)[6:])
                 check_hand_over(expected, got, tolerance=tolerance, receiver=f"the server at {self.base_url}")
         except BaseException:

@@ -16,11 +16,12 @@ from reset_pl.errors import InputError
 from reset_pl.policy.export import export_policy
 from reset_pl.policy.load import DType
 from reset_pl.policy.probe import check_hand_over, log_probs, probe_prompts, rounding
+from reset_pl.policy.ranks import gather
 from reset_pl.records import Candidate, Example
 from reset_pl.sampling.answers import to_candidate
 from reset_pl.sampling.decoding import Plan, Sampler
 from reset_pl.sampling.engine import Engine
-from reset_pl.sampling.hand_over import gather, make_place, probe_requests, requests_of, together, visible_device
+from reset_pl.sampling.hand_over import make_place, prompt_log_probs, requests_of, together, visible_device
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,7 @@ class VllmSampler(Sampler):
         with together():
             if own != first:
                 self._engine.connect()
-            replies = {reply["id"]: reply["prompt_log_probs"] for reply in self._engine.ask(probe_requests(prompts))}
-            got = [replies[request["id"]] for request in probe_requests(prompts)]
+            got = prompt_log_probs(self._engine.ask, prompts)
             tolerance = self.tolerance if self.tolerance is not None else rounding(self._dtype(policy))
             check_hand_over(expected, got, tolerance=tolerance, receiver="vLLM")
         shutil.rmtree(folder, ignore_errors=True)  # each vLLM has read it
