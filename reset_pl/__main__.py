@@ -76,7 +76,7 @@ def _run(arguments: list[str]) -> int:
         module, function = COMMANDS[command]
         return getattr(importlib.import_module(module), function)(rest)
     if command == "report":
-        from reset_pl.evaluation.report import write_report
+        from reset_pl.report.report import write_report
 
         if len(rest) != 1 or rest[0].startswith("-"):
             print("usage: python -m reset_pl report RUN_DIRECTORY", file=sys.stderr)  # noqa: T201

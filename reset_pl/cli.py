@@ -188,7 +188,7 @@ class ResetCLI(LightningCLI):
     def _finish(self) -> None:
         print(f"\nrun directory: {self._run_dir}", flush=True)  # noqa: T201
         if any((self._run_dir / name).exists() for name in ("evaluation", "rounds")):
-            from reset_pl.evaluation.report import write_report
+            from reset_pl.report.report import write_report
 
             print(f"report: {write_report(self._run_dir)}", flush=True)  # noqa: T201
 

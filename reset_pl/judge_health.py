@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 from reset_pl.errors import InputError
 from reset_pl.evaluation.health.health import health_of, held_out_of, with_retests
 from reset_pl.evaluation.health.judged import Judged, finished_rounds, read_judged
-from reset_pl.evaluation.health.page import PAGE, REPORT, page_of
 from reset_pl.evaluation.health.retest import retest
 from reset_pl.evaluation.health.table import format_health
 from reset_pl.files import committed
+from reset_pl.report.judge_health import PAGE, REPORT, page_of
 
 __all__ = ["main"]
 

@@ -13,6 +13,7 @@ import pytest
 from reset_pl import interruption
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
 from reset_pl.sampling.decoding import Draw, Plan, Sampler
+from tests.synthetic_run import build_run
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -159,3 +160,9 @@ class ScriptedJudge(Judge):
                 raw=score,
                 detail=detail,
             )
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """A complete run directory, made by hand."""
+    return build_run(tmp_path / "run")

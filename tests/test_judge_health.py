@@ -10,8 +10,8 @@ import pytest
 
 from reset_pl.__main__ import main
 from reset_pl.configured import load_judges
-from reset_pl.evaluation.report import write_report
 from reset_pl.judge_health import main as judge_health
+from reset_pl.report.report import write_report
 from tests.evaluation.health.ledgers import place, verdict, write_round
 
 ROOT = Path(__file__).parent.parent

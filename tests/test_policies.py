@@ -34,6 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "preparation": {"records", "errors", "files", "progress", "provenance", "arguments", "data", "mini"},
     "rounds": {"records", "errors", "interruption", "files", "progress", "data", "sampling", "judging"},
     "evaluation": {"records", "errors", "interruption", "files", "progress", "data", "sampling", "judging", "rounds"},
+    "report": {"records", "errors", "files", "metrics", "data", "judging", "rounds", "evaluation"},
+    "figures": {"records", "errors", "arguments", "files", "rounds", "evaluation", "study"},
+    "study": {"errors", "arguments", "files", "interruption", "progress", "provenance", "processes", "evaluation"},
     "reselection": {"records", "errors", "files", "progress", "arguments", "data", "rounds", "evaluation"},
     "preview": {"records", "errors", "data", "configured"},
     "doctor": {

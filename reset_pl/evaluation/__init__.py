@@ -1,1 +1,1 @@
-"""A checkpoint → tables and a report."""
+"""A checkpoint → scores with intervals, tables, judge health."""

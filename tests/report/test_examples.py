@@ -5,9 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reset_pl.evaluation.examples import choices_of
-
-from .synthetic_run import HOSTILE, LABELS, TRAIN_SETS
+from reset_pl.report.examples import choices_of
+from tests.synthetic_run import HOSTILE, LABELS, TRAIN_SETS
 
 
 @pytest.fixture

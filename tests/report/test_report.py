@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from reset_pl.errors import InputError
-from reset_pl.evaluation.report import write_report
-
-from .synthetic_run import HOSTILE, TRAIN_SETS, write_round, write_stage
+from reset_pl.report.report import write_report
+from tests.synthetic_run import HOSTILE, TRAIN_SETS, write_round, write_stage
 
 CHROMIUM = Path("/usr/bin/chromium")
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no headless Chromium at {CHROMIUM}")
@@ -219,9 +218,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_writing_it_loads_no_training_library() -> None:
-    code = (
-        "import sys, reset_pl.evaluation.report; print(sorted({'torch', 'lightning', 'matplotlib'} & set(sys.modules)))"
-    )
+    code = "import sys, reset_pl.report.report; print(sorted({'torch', 'lightning', 'matplotlib'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

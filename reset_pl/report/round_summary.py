@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reset_pl.evaluation.results import Round
 from reset_pl.evaluation.round_notes import gate_of, reason_of, scale_of, warning_of
 from reset_pl.evaluation.table import RATES
-from reset_pl.evaluation.weight_figure import WeightFigure, weight_figure_of
+from reset_pl.report.weight_figure import WeightFigure, weight_figure_of
 
 __all__ = ["RoundSummary", "summary_of"]
 

@@ -15,14 +15,14 @@ from typing import Any
 
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.changes import Change, change_of, compared, headline, macro_changes
-from reset_pl.evaluation.examples import Choice, choices_of
-from reset_pl.evaluation.health.page import section_of_run
-from reset_pl.evaluation.plane import plane_of
 from reset_pl.evaluation.results import Round, Run, Stage, read_run
-from reset_pl.evaluation.round_summary import COUNTS, SCORES, summary_of
 from reset_pl.evaluation.table import Column, columns_of, short_names, shown_rates
-from reset_pl.evaluation.templates import environment
 from reset_pl.files import committed
+from reset_pl.report.examples import Choice, choices_of
+from reset_pl.report.judge_health import section_of_run
+from reset_pl.report.plane import plane_of
+from reset_pl.report.round_summary import COUNTS, SCORES, summary_of
+from reset_pl.report.templates import environment
 
 __all__ = ["write_report"]
 

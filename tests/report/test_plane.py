@@ -2,8 +2,8 @@ from itertools import combinations
 
 import pytest
 
-from reset_pl.evaluation.plane import plane_of
 from reset_pl.evaluation.results import Stage
+from reset_pl.report.plane import plane_of
 
 
 def _stages(*points: tuple[float, float], half: float = 0.02) -> list[Stage]:

@@ -2,12 +2,11 @@ import json
 from pathlib import Path
 
 from reset_pl.evaluation.health.health import judge_health
-from reset_pl.evaluation.health.page import REPORT, page_of, section_of_run
-from reset_pl.evaluation.report import write_report
-from tests.evaluation.synthetic_run import HOSTILE
-from tests.evaluation.test_report import Page
-
-from .ledgers import place, verdict, words, write_round
+from reset_pl.report.judge_health import REPORT, page_of, section_of_run
+from reset_pl.report.report import write_report
+from tests.evaluation.health.ledgers import place, verdict, words, write_round
+from tests.report.test_report import Page
+from tests.synthetic_run import HOSTILE
 
 JUDGES = {
     "rule": ("instruction", lambda c: words(c) / 10),

@@ -13,8 +13,8 @@ from itertools import pairwise
 
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.intervals import Interval
-from reset_pl.evaluation.labels import Box, Label, place_labels
 from reset_pl.evaluation.results import Stage
+from reset_pl.report.labels import Box, Label, place_labels
 
 __all__ = ["Arrow", "Axis", "Plane", "Point", "plane_of"]
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from reset_pl.evaluation.results import Round, read_run
-from reset_pl.evaluation.round_summary import summary_of
+from reset_pl.report.round_summary import summary_of
 
 
 def test_counts_and_rates_stand_together_and_decodings_are_ordered_by_value(run_dir: Path) -> None:

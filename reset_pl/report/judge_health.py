@@ -9,8 +9,8 @@ from typing import Any
 
 from reset_pl.errors import InputError
 from reset_pl.evaluation.health.health import judge_health, judged_twice, kinds_of, with_retests
-from reset_pl.evaluation.health.pictures import FRAME, pictures_of
-from reset_pl.evaluation.templates import environment
+from reset_pl.report.judge_pictures import FRAME, pictures_of
+from reset_pl.report.templates import environment
 
 __all__ = ["PAGE", "REPORT", "page_of", "section_of", "section_of_run"]
 

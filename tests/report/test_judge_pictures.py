@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 
 from reset_pl.evaluation.health.health import judge_health
-from reset_pl.evaluation.health.pictures import FRAME, JudgePicture, pictures_of
-
-from .ledgers import place, verdict, words, write_round
+from reset_pl.report.judge_pictures import FRAME, JudgePicture, pictures_of
+from tests.evaluation.health.ledgers import place, verdict, words, write_round
 
 
 def pictures(tmp_path: Path, **judges) -> list[JudgePicture]:

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from reset_pl.evaluation.labels import Box, place_labels
+from reset_pl.report.labels import Box, place_labels
 
 FRAME = Box(left=0, top=0, right=400, bottom=400)
 

@@ -3,11 +3,10 @@ from typing import Any
 
 import pytest
 
-from reset_pl.evaluation.report import write_report
 from reset_pl.evaluation.results import Round, read_run
-from reset_pl.evaluation.weight_figure import weight_figure_of
-
-from .synthetic_run import write_json
+from reset_pl.report.report import write_report
+from reset_pl.report.weight_figure import weight_figure_of
+from tests.synthetic_run import write_json
 
 SENSITIVITY = {"weights": [0.0, 0.125, 2.0, 8.0], "changed": {"qa": [0.25, 0.1, 0.0, 0.004], "<news>": [0.0] * 4}}
 

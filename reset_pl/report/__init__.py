@@ -1,0 +1,1 @@
+"""A run directory → ``report.html``, one self-contained page."""
