@@ -74,6 +74,7 @@ class CheckpointEvaluation(AtStageEnd):
                 judges=self.judges,
                 held_out_judges=self.held_out_judges,
                 ranks=ranks_of(trainer),
+                count_tokens=data.encoder.num_tokens,
             )
         finally:
             self.sampler.close()

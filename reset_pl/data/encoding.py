@@ -126,6 +126,10 @@ class Encoder:
         """Token ids of an answer and the end of sequence; a longer answer is cut and does not end."""
         return self._ended(self._responses([text])[0])
 
+    def num_tokens(self, text: str) -> int:
+        """Number of tokens of an answer, however long, without the end of sequence."""
+        return len(self._responses([text])[0])
+
     def encode(self, example: Example) -> Encoded:
         """One supervised row.
 

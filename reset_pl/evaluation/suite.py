@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 
 from reset_pl.evaluation.intervals import Interval, bootstrap_interval, macro_interval
 from reset_pl.files import committed
+from reset_pl.judging.task import references_of
 from reset_pl.judging.verdicts import is_declined
+from reset_pl.metrics.coverage import bigram_coverage, unigram_coverage
 from reset_pl.progress import Progress
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
 from reset_pl.rounds.ledger import Ledger
@@ -57,6 +59,7 @@ def evaluate(
     judges: Sequence[Judge],
     held_out_judges: Sequence[Judge],
     ranks: Ranks | None = None,
+    count_tokens: Callable[[str], int] | None = None,
 ) -> Path:
     """Answer and score every example; write ``<stage>.json`` and ``<stage>.parquet``.
 
@@ -68,6 +71,7 @@ def evaluate(
         judges: Give the scores of their aspects, the mean where several share one.
         held_out_judges: Each gives a column of its own, ``<aspect>_<judge>``; they never take part in selection.
         ranks: This process among several.
+        count_tokens: Length of a reference, in tokens of the policy (``Encoder.num_tokens``); not kept without it.
 
     Returns:
         The JSON file.
@@ -87,7 +91,7 @@ def evaluate(
     columns = score_columns(held_out_judges)
     with leaving_together(ledger, ranks):
         own = _share(examples, settings.chunk_size, ranks)
-        rows = _answer_and_score(own, settings, sampler, judges, held_out_judges, ledger)
+        rows = _answer_and_score(own, settings, sampler, judges, held_out_judges, ledger, count_tokens)
         _write_rows(shares[ranks.rank], rows, columns)
         wait_until(lambda: all(share.exists() for share in shares), ledger)
     if ranks.rank == 0:
@@ -103,7 +107,8 @@ def evaluate(
 def score_columns(held_out_judges: Sequence[Judge]) -> list[str]:
     """Names of an example's scores."""
     extra = [f"{judge.aspect}_{judge.name}" for judge in held_out_judges]
-    return [Aspect.FAITHFULNESS, "faithfulness_raw", Aspect.TASK, Aspect.INSTRUCTION, *extra]
+    coverage = ["unigram_coverage", "bigram_coverage"]
+    return [Aspect.FAITHFULNESS, "faithfulness_raw", Aspect.TASK, Aspect.INSTRUCTION, *coverage, *extra]
 
 
 def _share(examples: Mapping[str, Sequence[Example]], size: int, ranks: Ranks) -> list[list[Example]]:
@@ -121,6 +126,7 @@ def _answer_and_score(
     judges: Sequence[Judge],
     held_out_judges: Sequence[Judge],
     ledger: Ledger,
+    count_tokens: Callable[[str], int] | None,
 ) -> list[Row]:
     plan = GreedyPlan(settings.max_new_tokens)
     rows: list[Row] = []
@@ -134,7 +140,7 @@ def _answer_and_score(
             for judge in held_out_judges:
                 for verdict in judge.judge(pairs):
                     scores[verdict.candidate_id][f"{judge.aspect}_{judge.name}"] = verdict.score
-            rows.extend(_row(example, candidate, scores[candidate.id]) for example, candidate in pairs)
+            rows.extend(_row(example, candidate, scores[candidate.id], count_tokens) for example, candidate in pairs)
             progress.advance(len(chunk))
     return rows
 
@@ -157,8 +163,9 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _row(example: Example, candidate: Candidate, scores: Row) -> Row:
+def _row(example: Example, candidate: Candidate, scores: Row, count_tokens: Callable[[str], int] | None) -> Row:
     is_question = example.objective.is_question
+    references = references_of(example) if count_tokens else ()
     return {
         "example_id": example.id,
         "dataset": example.dataset,
@@ -167,7 +174,19 @@ def _row(example: Example, candidate: Candidate, scores: Row) -> Row:
         "finish_reason": candidate.finish_reason,
         "answerable": example.answerable if is_question else None,
         "declined": is_declined(example, candidate.text) if is_question else None,
+        "reference_token_count": max(map(count_tokens, references)) if count_tokens and references else None,
+        **_coverage(example, candidate.text),
         **scores,
+    }
+
+
+def _coverage(example: Example, text: str) -> Row:
+    """How much of the answer is in the passages (paper, Figures 9 and 10): of extractive QA, where none declines."""
+    if example.objective is not Objective.EXTRACTIVE_QA or is_declined(example, text):
+        return {}
+    return {
+        "unigram_coverage": unigram_coverage(text, *example.passages),
+        "bigram_coverage": bigram_coverage(text, *example.passages),
     }
 
 
@@ -185,6 +204,7 @@ def _write_rows(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None
             "finish_reason": pa.string(),
             "answerable": pa.bool_(),
             "declined": pa.bool_(),
+            "reference_token_count": pa.int64(),
             **{column: pa.float64() for column in columns},
         }
     )

@@ -17,10 +17,10 @@ from reset_pl.metrics.exact_match import exact_match
 from reset_pl.metrics.rouge import rouge_l
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Verdict
 
-__all__ = ["ExactMatchJudge", "RougeJudge"]
+__all__ = ["ExactMatchJudge", "RougeJudge", "references_of"]
 
 
-def _references(example: Example) -> tuple[str, ...]:
+def references_of(example: Example) -> tuple[str, ...]:
     """What answers are compared with: the references, or the supervised target where there are none."""
     if example.references or example.response is None:
         return example.references
@@ -31,7 +31,7 @@ def _compare(judge: Judge, metric: Callable[..., float], example: Example, candi
     """The metric's score against the references; an abstention where there are none."""
     if example.objective.is_question and not example.answerable:
         return scored(judge, candidate, float(is_declined(example, candidate.text)), detail="not in the passages")
-    references = _references(example)
+    references = references_of(example)
     if not references:
         return abstained(judge, candidate, "no reference")
     return scored(judge, candidate, metric(candidate.text, *references))

@@ -63,6 +63,10 @@ def test_a_target_is_cut_at_its_limit_and_then_does_not_end(
     assert len(ids) <= limit
 
 
+def test_the_tokens_of_an_answer_are_counted_whole_and_without_its_end(make_encoder: Callable[..., Encoder]) -> None:
+    assert make_encoder(max_response_tokens=3).num_tokens("abcdé") == 6  # bytes
+
+
 def test_a_row_without_response_cannot_be_tuned_on(make_encoder: Callable[..., Encoder], make_example: Make) -> None:
     with pytest.raises(InputError, match="d/1: expected a 'response' to train on"):
         make_encoder().encode(make_example(response=None))

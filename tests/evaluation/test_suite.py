@@ -59,6 +59,7 @@ def run(directory: Path, ranks: Ranks | None = None, answer: Callable[[Example, 
         judges=[ExactMatchJudge(), ScriptedJudge(faithful, "one"), ScriptedJudge(zero, "two")],
         held_out_judges=[ScriptedJudge(lambda e, c: 0.25 if e.dataset != "open" else None, "held")],
         ranks=ranks,
+        count_tokens=lambda text: len(text.split()),
     )
 
 
@@ -102,6 +103,7 @@ def test_rows_hold_every_answer(tmp_path: Path) -> None:
     assert (row["text"], row["token_count"], row["finish_reason"], row["task"]) == ("two words", 2, "stop", 0.0)
     assert (row["answerable"], row["declined"]) == (True, False)
     assert all(row["declined"] is None for row in rows if row["dataset"] == "open")
+    assert all(row["reference_token_count"] == (None if row["dataset"] == "open" else 1) for row in rows)
     assert not list(tmp_path.glob(".*"))
 
 
@@ -185,3 +187,14 @@ def test_declines_are_counted_apart_and_are_no_faithfulness(tmp_path: Path) -> N
     assert {key for key, row in rows.items() if row["declined"]} == declined
     assert {key for key, row in rows.items() if not row["answerable"]} == {"b/2", "b/3", "b/4"}
     assert (rows["a/3"]["faithfulness"], rows["b/3"]["faithfulness"], rows["b/2"]["faithfulness"]) == (None, None, 1.0)
+
+
+def test_coverage_is_that_of_extractive_answers_that_do_not_decline(tmp_path: Path) -> None:
+    texts = {"qa/0": "It was w0", "qa/1": NOT_IN_PASSAGES}  # of "It is w0 here.": two of three words, no pair
+    run(tmp_path, answer=lambda example, draw: texts.get(example.id, answer(example, draw)))
+    rows = {row["example_id"]: row for row in pq.read_table(tmp_path / "mtl.parquet").to_pylist()}
+    assert (rows["qa/0"]["unigram_coverage"], rows["qa/0"]["bigram_coverage"]) == (pytest.approx(2 / 3), 0.0)
+    assert rows["qa/1"]["unigram_coverage"] is rows["open/0"]["bigram_coverage"] is None
+    content = json.loads((tmp_path / "mtl.json").read_text())
+    assert content["datasets"]["qa"]["unigram_coverage"]["mean"] == pytest.approx((2 / 3 + 1 + 0 + 1) / 4)
+    assert content["datasets"]["open"]["bigram_coverage"] is None
