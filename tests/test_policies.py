@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "interruption": set(),
     "provenance": set(),
     "progress": set(),
+    "visible": set(),
     "files": {"errors"},
     "arguments": {"errors"},
     "training_progress": {"progress"},
@@ -40,9 +41,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "report": {"records", "errors", "files", "metrics", "data", "judging", "rounds", "evaluation", "training_record"},
     "figures": {"records", "errors", "arguments", "files", "rounds", "evaluation", "study"},
-    "study": {"errors", "arguments", "files", "interruption", "progress", "provenance", "processes", "evaluation"},
+    "study": {
+        *("records", "errors", "arguments", "files", "interruption", "progress", "provenance", "processes", "visible"),
+        "evaluation",
+    },
     "reselection": {"records", "errors", "files", "progress", "arguments", "data", "rounds", "evaluation"},
-    "preview": {"records", "errors", "data", "configured"},
+    "preview": {"records", "errors", "visible", "data", "configured"},
     "doctor": {
         *("records", "errors", "metrics", "data", "sampling", "judging", "planning"),
         *("configured", "processes"),

@@ -16,8 +16,9 @@ from reset_pl.data.lint import lint
 from reset_pl.data.prompts import TEMPLATES, ChatTemplate, Template
 from reset_pl.errors import InputError
 from reset_pl.preview.page import page_of
-from reset_pl.preview.rows import Row, row_of, visible
+from reset_pl.preview.rows import Row, row_of
 from reset_pl.preview.text import text_of
+from reset_pl.visible import visible
 
 
 class _Parser(argparse.ArgumentParser):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -11,6 +10,7 @@ from typing import Any
 
 from reset_pl.data.encoding import Encoder, NoTarget
 from reset_pl.records import IGNORE_INDEX, Example
+from reset_pl.visible import visible
 
 _NO_LIMIT = sys.maxsize
 
@@ -124,19 +124,3 @@ def _pieces(ids: Sequence[int], in_loss: Sequence[bool], tokenizer: Any) -> Iter
         if at is not None:
             added = tokenizer.convert_ids_to_tokens(ids[at])
         yield Piece(text=visible(added), in_loss=loss, special=at is not None)
-
-
-def visible(text: str) -> str:
-    r"""Text with its control and format characters as escapes: they would drive a terminal or hide from a reader.
-
-    >>> visible("a\x1b[2J\tb\u200b\n")
-    'a\\x1b[2J\tb\\u200b\n'
-    """
-    return "".join(char if _shows(char) else char.encode("unicode_escape").decode() for char in text)
-
-
-def _shows(char: str) -> bool:
-    return char in "\n\t\u200d" or unicodedata.category(char) not in _HIDDEN
-
-
-_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reset_pl.data.encoding import Encoder
 from reset_pl.data.prompts import AlpacaTemplate, ChatTemplate, VicunaTemplate
-from reset_pl.preview.rows import Row, _pieces, row_of, visible
+from reset_pl.preview.rows import Row, _pieces, row_of
 from tests.conftest import make_example
 
 
@@ -122,16 +122,6 @@ def test_special_tokens_inside_a_chat_prompt_are_named(encoder: Encoder) -> None
     assert row.template == "chat"
 
 
-@given(st.text())
-def test_visible_text_drives_no_terminal_and_encodes(text: str) -> None:
-    shown = visible(text)
-    shown.encode("utf-8")
-    assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in shown if char not in "\n\t")
-    assert not {"\u202e", "\u200b", "\u2028", "\ufeff"} & set(shown)
-    if text.isascii() and text.isprintable():
-        assert shown == text
-
-
 def test_a_tokenizer_that_drops_the_first_blank_shows_it_all_the_same() -> None:
     """As SentencePiece's do: each run decoded by itself would lose the blank between prompt and target."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -149,7 +139,3 @@ def test_a_tokenizer_that_drops_the_first_blank_shows_it_all_the_same() -> None:
     ids = [*prompt_ids, *target_ids, tokenizer.eos_token_id]
     pieces = list(_pieces(ids, [False] * len(prompt_ids) + [True] * (len(target_ids) + 1), tokenizer))
     assert [(piece.text, piece.in_loss) for piece in pieces] == [("a b:", False), (" a b", True), ("</s>", True)]
-
-
-def test_half_a_character_is_shown_as_its_escape() -> None:
-    assert visible("Why \ud800?") == r"Why \ud800?"  # a source of the user's own may hold one; files are refused
