@@ -25,6 +25,7 @@ commands:
   preview   show what the model reads, with the loss mask: --config … [--rows 2] [--html FILE]
   select    select from a finished round again: ROUND_DIR [--selector TopKSelector --selector.k 3] [--sensitivity]
   doctor    check that this machine and this configuration can run: --config … [any other option of fit]
+  study     run arms × seeds as one restartable graph: configs/study/mini.yaml [--out DIR] [--jobs 2] [--slurm]
   report    write a run's report.html: report RUN_DIRECTORY
   export    write a checkpoint as a Hugging Face folder, and prove it: CKPT OUT [--adapter] [--dtype bfloat16]
   judge-health  failures, agreement, noise, length bias and drift of a run's judges: RUN_OR_ROUND_DIR [--retest 200]
@@ -39,6 +40,7 @@ COMMANDS = {
     "preview": ("reset_pl.preview.command", "run_preview"),
     "select": ("reset_pl.reselection.command", "main"),
     "judge-health": ("reset_pl.judge_health", "main"),
+    "study": ("reset_pl.study.command", "main"),
     "export": ("reset_pl.export", "main"),
 }
 """Command → module and function that take the arguments behind it and return the exit status."""

@@ -24,9 +24,9 @@ class Interrupted(BaseException):
     """The run has left at a safe point, as it was asked to; like ``KeyboardInterrupt`` it is no error."""
 
 
-def catch_signals() -> None:
-    """Have the signals raise the flag and do nothing else, from now on; a second one changes nothing."""
-    for number in SIGNALS:
+def catch_signals(*more: signal.Signals) -> None:
+    """Have the signals, and ``more``, raise the flag and do nothing else, from now on; a second one changes nothing."""
+    for number in (*SIGNALS, *more):
         signal.signal(number, _raise_flag)
 
 
