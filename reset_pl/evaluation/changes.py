@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.intervals import Interval, macro_paired_interval
+from reset_pl.evaluation.paired import of_datasets, read_scores
 from reset_pl.evaluation.results import DatasetScores, Stage
 from reset_pl.records import Aspect, Objective
 
@@ -19,8 +17,6 @@ __all__ = ["Change", "change_of", "compared", "headline", "macro_changes"]
 
 _SEED = 0
 Predicate = Callable[[DatasetScores], bool]
-Rows = Mapping[str, Mapping[str, float]]
-"""Data set → example id → score."""
 
 _MACROS: dict[str, tuple[str, str, Predicate]] = {
     "faithfulness": ("Faithfulness", "faithfulness", lambda entry: True),
@@ -123,7 +119,7 @@ def _said(change: Change) -> str:
 def _paired(run_dir: Path, before: Stage, after: Stage, column: str, keep: Predicate) -> Interval | None:
     """The paired difference of a macro average; None when either stage's rows are missing or share no example."""
     names = {name for name, entry in after.datasets.items() if keep(entry) and column in entry.scores}
-    first, second = (_rows(run_dir, stage.name, column, names) for stage in (before, after))
+    first, second = (of_datasets(read_scores(run_dir, stage.name, column), names) for stage in (before, after))
     shared = {name: sorted(first[name].keys() & second[name].keys()) for name in first.keys() & second.keys()}
     # A macro average over some of its sets would be another number than the one beside it.
     if not names or any(not shared.get(name) for name in names):
@@ -133,19 +129,3 @@ def _paired(run_dir: Path, before: Stage, after: Stage, column: str, keep: Predi
         {name: [second[name][example] for example in ids] for name, ids in shared.items()},
         seed=_SEED,
     )
-
-
-def _rows(run_dir: Path, stage: str, column: str, datasets: set[str]) -> Rows:
-    """The scores of one stage's examples; empty when they were not kept, cannot be read or lack the column."""
-    path = Path(run_dir) / "evaluation" / f"{stage}.parquet"
-    try:
-        table = pq.read_table(path, columns=["example_id", "dataset", column])
-    except (OSError, pa.ArrowException):
-        return {}
-    if column not in table.column_names:
-        return {}
-    rows: dict[str, dict[str, float]] = {}
-    for example, dataset, value in zip(*(table[key].to_pylist() for key in table.column_names), strict=True):
-        if dataset in datasets and value is not None and math.isfinite(value):
-            rows.setdefault(dataset, {})[example] = value
-    return rows
