@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from itertools import islice
 
 from reset_pl.errors import InputError
+from reset_pl.judging.evidence import format_span, format_supports
 from reset_pl.judging.forecast import Forecast
 from reset_pl.judging.verdicts import declined, failed, is_declined, judge_each, scored
-from reset_pl.metrics.coverage import span_coverage
+from reset_pl.metrics.coverage import find_span, span_coverage
 from reset_pl.metrics.nli import Dtype
-from reset_pl.metrics.summac import MAX_DOCUMENT_CHUNKS, Granularity, SummacZS, split_chunks
+from reset_pl.metrics.summac import MAX_DOCUMENT_CHUNKS, Granularity, SummacZS, Support, mean_margin, split_chunks
 from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Verdict
 
 __all__ = ["SpanCoverageJudge", "SummacJudge", "grounding_document"]
@@ -38,7 +39,7 @@ def grounding_document(example: Example) -> str:
 
 
 class SpanCoverageJudge(Judge):
-    """1 if the answer is a span of one of the passages, else 0, for extractive QA."""
+    """1 if the answer is a span of one of the passages, else 0, for extractive QA; ``detail`` tells where it is."""
 
     name = "span_coverage"
     version = "2"
@@ -53,11 +54,15 @@ class SpanCoverageJudge(Judge):
         if is_declined(example, candidate.text):
             return declined(self, candidate)
         _require_passages(example)
-        return scored(self, candidate, span_coverage(candidate.text, *example.passages))
+        place = find_span(candidate.text, *example.passages)
+        detail = format_span(*place) if place else ""
+        return scored(self, candidate, span_coverage(candidate.text, *example.passages), detail=detail)
 
 
 class SummacJudge(Judge):
     """SummaC-ZS for abstractive QA and summarization: ``score`` is clipped at 0, ``raw`` is not.
+
+    ``detail`` tells for each sentence of the answer which sentence of ``grounding_document`` supports it best.
 
     Args:
         model: Folder or hub name of an NLI model that names its labels; loaded on first use.
@@ -88,6 +93,8 @@ class SummacJudge(Judge):
         if group_size < 1:
             raise InputError(f"expected group_size to be at least 1 candidate, got {group_size}")
         self.group_size = group_size
+        self.document_granularity: Granularity = document_granularity
+        self.answer_granularity: Granularity = answer_granularity
         self.summac = SummacZS(
             model,
             batch_tokens=batch_tokens,
@@ -122,15 +129,15 @@ class SummacJudge(Judge):
     def _count(self, example: Example, candidate: Candidate) -> int:
         if example.objective not in self.objectives or not any(passage.strip() for passage in example.passages):
             return 0
-        document = split_chunks(grounding_document(example), self.summac.document_granularity)[:MAX_DOCUMENT_CHUNKS]
-        return len(document) * len(split_chunks(candidate.text, self.summac.answer_granularity))
+        document = split_chunks(grounding_document(example), self.document_granularity)[:MAX_DOCUMENT_CHUNKS]
+        return len(document) * len(split_chunks(candidate.text, self.answer_granularity))
 
     def _rate_group(self, group: list[tuple[Example, Candidate]]) -> list[Verdict]:
         try:
             documents = [grounding_document(example) for example, _ in group]
             answers = [candidate.text for _, candidate in group]
-            raws = self.summac.score(list(zip(documents, answers, strict=True)))
-            return [scored(self, group[i][1], max(raw, 0.0), raw=raw) for i, raw in enumerate(raws)]
+            supports = self.summac.supports(list(zip(documents, answers, strict=True)))
+            return [self._rated(candidate, own) for (_, candidate), own in zip(group, supports, strict=True)]
         except InputError:
             raise
         except Exception as error:
@@ -139,3 +146,8 @@ class SummacJudge(Judge):
                 return [failed(self, group[0][1], error)]
             half = len(group) // 2
             return self._rate_group(group[:half]) + self._rate_group(group[half:])
+
+    def _rated(self, candidate: Candidate, supports: list[Support]) -> Verdict:
+        raw = mean_margin(supports)
+        detail = format_supports(supports, self.document_granularity, self.answer_granularity)
+        return scored(self, candidate, max(raw, 0.0), raw=raw, detail=detail)

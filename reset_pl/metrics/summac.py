@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -14,7 +15,10 @@ __all__ = [
     "MAX_DOCUMENT_CHUNKS",
     "Granularity",
     "SummacZS",
+    "Support",
+    "mean_margin",
     "split_chunks",
+    "supports_of",
     "zero_shot_score",
 ]
 
@@ -55,6 +59,46 @@ def split_chunks(text: str, granularity: Granularity, min_chars: int = 11) -> li
     return sentences + paragraphs if granularity == "mixed" else sentences
 
 
+@dataclass(frozen=True, kw_only=True)
+class Support:
+    """What the document says for one chunk of the answer, and what against it."""
+
+    premise: int | None
+    """Index of the document chunk that entails it most; none in an empty document."""
+    entailment: float
+    """P(entailment) by that chunk."""
+    refuter: int | None
+    """Index of the document chunk that contradicts it most; none where contradiction is left out."""
+    contradiction: float
+    """P(contradiction) by that one."""
+
+    @property
+    def margin(self) -> float:
+        """What SummaC-ZS gives the chunk, in [-1, 1]."""
+        return self.entailment - self.contradiction
+
+
+def supports_of(entailment: Sequence[Sequence[float]], contradiction: Sequence[Sequence[float]]) -> list[Support]:
+    """The support of each answer chunk, from the same tables as ``zero_shot_score``'s; of equals the first counts."""
+    best = [_highest(row) for row in entailment]
+    worst = [_highest(row) for row in contradiction] or [(None, 0.0)] * len(best)
+    return [
+        Support(premise=premise, entailment=supported, refuter=refuter, contradiction=refuted)
+        for (premise, supported), (refuter, refuted) in zip(best, worst, strict=True)
+    ]
+
+
+def _highest(row: Sequence[float]) -> tuple[int | None, float]:
+    """Index of the highest probability, and itself."""
+    highest = max(row, default=None)
+    return (None, 0.0) if highest is None else (row.index(highest), highest)
+
+
+def mean_margin(supports: Sequence[Support]) -> float:
+    """SummaC-ZS of an answer with these chunks; 0 without any, as in the ``summac`` package."""
+    return sum(support.margin for support in supports) / len(supports) if supports else 0.0
+
+
 def zero_shot_score(entailment: Sequence[Sequence[float]], contradiction: Sequence[Sequence[float]]) -> float:
     """SummaC-ZS of one answer from its pairs of chunks (sentences, unless told otherwise).
 
@@ -71,10 +115,7 @@ def zero_shot_score(entailment: Sequence[Sequence[float]], contradiction: Sequen
     >>> zero_shot_score([[0.9, 0.1], [0.2, 0.3]], [[0.0, 0.5], [0.1, 0.1]])  # ((0.9 - 0.5) + (0.3 - 0.1)) / 2
     0.3
     """
-    best = [max(row, default=0.0) for row in entailment]
-    worst = [max(row, default=0.0) for row in contradiction] or [0.0] * len(best)
-    margins = [supported - refuted for supported, refuted in zip(best, worst, strict=True)]
-    return sum(margins) / len(margins) if margins else 0.0
+    return mean_margin(supports_of(entailment, contradiction))
 
 
 class SummacZS:
@@ -129,6 +170,14 @@ class SummacZS:
         Raises:
             InputError: The model cannot be loaded or does not name its labels.
         """
+        return [mean_margin(supports) for supports in self.supports(pairs)]
+
+    def supports(self, pairs: Sequence[tuple[str, str]]) -> list[list[Support]]:
+        """For each (document, answer) pair the support of every chunk of the answer, of which ``score`` is the mean.
+
+        Raises:
+            InputError: As ``score``.
+        """
         premises, hypotheses = lru_cache(maxsize=None)(self._premises), lru_cache(maxsize=None)(self._hypotheses)
         probabilities = self.nli.classify(
             (premise, hypothesis)
@@ -144,8 +193,7 @@ class SummacZS:
             ]
 
         unique = {
-            pair: zero_shot_score(table(*pair, 0), table(*pair, 1) if self.use_contradiction else [])
-            for pair in set(pairs)
+            pair: supports_of(table(*pair, 0), table(*pair, 1) if self.use_contradiction else []) for pair in set(pairs)
         }
         return [unique[pair] for pair in pairs]
 

@@ -1,10 +1,15 @@
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
 from reset_pl.errors import InputError
+from reset_pl.judging.evidence import parse_supports
 from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge, grounding_document
+from reset_pl.metrics.nli import NliClassifier
+from reset_pl.metrics.summac import Granularity, SummacZS, Support, split_chunks
 from reset_pl.records import Aspect, Candidate, Example, Objective, Status
+from tests.metrics.conftest import save_tiny_nli
 
 Make = Callable[..., tuple[Example, Candidate]]
 
@@ -15,9 +20,9 @@ class ScriptedScorer:
     def __init__(self) -> None:
         self.calls: list[list[tuple[str, str]]] = []
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    def supports(self, pairs: Sequence[tuple[str, str]]) -> list[list[Support]]:
         self.calls.append(list(pairs))
-        return [float(answer) for _, answer in pairs]
+        return [[Support(premise=2, entailment=float(answer), refuter=None, contradiction=0.0)] for _, answer in pairs]
 
 
 @pytest.fixture
@@ -51,6 +56,7 @@ def test_span_coverage_judge(make_pair: Make) -> None:
         (Status.FAILED, None),
     ]
     assert {verdict.aspect for verdict in verdicts} == {Aspect.FAITHFULNESS}
+    assert [verdict.detail for verdict in verdicts[:2]] == ["p1 4-8", ""]
 
 
 def test_the_question_is_a_sentence_before_the_context(make_pair: Make) -> None:
@@ -64,6 +70,36 @@ def test_the_question_is_a_sentence_before_the_context(make_pair: Make) -> None:
 def test_scores_are_clipped_and_raw_is_not(make_pair: Make, judge: SummacJudge) -> None:
     verdicts = list(judge.judge(summaries(make_pair, ["0.7", "-0.4"])))
     assert [(verdict.score, verdict.raw) for verdict in verdicts] == [(0.7, 0.7), (0.0, -0.4)]
+    assert verdicts[0].detail == "s1 d3 .70"
+
+
+@pytest.mark.parametrize("granularity", ["sentence", "paragraph"])
+def test_each_sentence_has_its_evidence_and_the_score_is_their_mean(
+    make_pair: Make, tmp_path: Path, granularity: Granularity
+) -> None:
+    """The number of the sentence said to support best is that of the highest entailment, asked pair by pair."""
+    folder = save_tiny_nli(tmp_path / "nli", {0: "neutral", 1: "contradiction", 2: "entailment"}, 0, 32)
+    passages = ("River flows north a b. A mill stood there.\nSouth c d e f river.",)
+    answer = "A mill stood north. South f f river e."
+    (verdict,) = SummacJudge(folder, answer_granularity=granularity).judge(
+        [make_pair(Objective.ABSTRACTIVE_QA, answer, passages=passages, question="where stood the mill")]
+    )
+    document = ["where stood the mill", "River flows north a b.", "A mill stood there.", "South c d e f river."]
+    parsed = parse_supports(verdict.detail)
+    assert parsed is not None
+    supports, *cut = parsed
+    assert cut == ["sentence", granularity]
+    chunks = split_chunks(answer, granularity)
+    assert len(supports) == len(chunks) == (2 if granularity == "sentence" else 1)
+    nli = NliClassifier(folder)
+    for chunk, support in zip(chunks, supports, strict=True):
+        asked = [nli.classify([(premise, chunk)])[premise, chunk] for premise in document]
+        assert support.premise == max(range(4), key=lambda i: asked[i][0])
+        assert support.refuter == max(range(4), key=lambda i: asked[i][1])
+        assert support.entailment == pytest.approx(max(entailed for entailed, _ in asked), abs=0.0051)
+        assert support.contradiction == pytest.approx(max(refuted for _, refuted in asked), abs=0.0051)
+    assert verdict.raw == pytest.approx(sum(support.margin for support in supports) / len(supports), abs=0.0101)
+    assert verdict.raw == SummacZS(folder, answer_granularity=granularity).score([("\n".join(document), answer)])[0]
 
 
 def test_pairs_are_grouped_across_skipped_ones(make_pair: Make, judge: SummacJudge, scorer: ScriptedScorer) -> None:

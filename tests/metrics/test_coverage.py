@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reset_pl.metrics.coverage import bigram_coverage, span_coverage, unigram_coverage
+from reset_pl.metrics.coverage import bigram_coverage, find_span, span_coverage, unigram_coverage
+from reset_pl.metrics.normalize import normalize_text
 
 words = st.lists(st.sampled_from(["ada", "bob", "river", "mill", "1931", "runs"]), min_size=1, max_size=12)
 
@@ -89,3 +90,51 @@ def test_all_three_by_hand(answer: str, passages: list[str], span: float, unigra
     assert span_coverage(answer, *passages) == span
     assert unigram_coverage(answer, *passages) == pytest.approx(unigram)
     assert bigram_coverage(answer, *passages) == pytest.approx(bigram)
+
+
+@pytest.mark.parametrize(
+    ("answer", "passages", "marked"),
+    [
+        ("1931", ["Ada ran.", "It was built in 1931."], "1931"),
+        ("Ada's", ["(Ada 's) mill"], "Ada 's"),
+        ("the well-known mill", ["A “well - known” Mill."], "well - known” Mill"),
+        ("Ada of the Mill", ["Ada of Mill, and Ada of a mill"], "Ada of Mill"),
+        ("help", ["self - help is no help"], "help"),
+        ("ada", ["The mill—Ada's no, Ada—ran"], "Ada"),
+        ("Straße", ["In İzmir, die STRASSE: Straße."], "Straße"),
+    ],
+)
+def test_the_place_of_a_span(answer: str, passages: list[str], marked: str) -> None:
+    found = find_span(answer, *passages)
+    assert found is not None
+    index, start, end = found
+    assert passages[index][start:end] == marked
+    assert normalize_text(marked) == normalize_text(answer)
+
+
+def test_the_place_is_that_of_the_whole_token() -> None:
+    assert find_span("help", "self - help is no help") == (0, 18, 22)
+    assert find_span("art", "a party, art") == (0, 9, 12)
+    assert find_span("nothing", "a party") is None
+    assert find_span("the", "the party") is None
+
+
+@given(words, st.data())
+def test_every_covered_span_has_a_place_that_reads_like_it(context: list[str], data: st.DataObject) -> None:
+    joints = data.draw(st.lists(st.sampled_from([" ", ", ", " - ", "\n", "—", " the "]), min_size=12, max_size=12))
+    passage = "".join(word + joint for word, joint in zip(context, joints, strict=False))
+    tokens = normalize_text(passage).split()
+    start = data.draw(st.integers(0, len(tokens) - 1))
+    end = data.draw(st.integers(start + 1, len(tokens)))
+    answer = " ".join(tokens[start:end])
+    assert span_coverage(answer, passage) == 1.0
+    place = find_span(answer, passage)
+    assert place is not None
+    assert normalize_text(passage[place[1] : place[2]]) == answer
+
+
+def test_a_long_passage_is_searched_in_one_go() -> None:
+    passage = "mill ran, " * 20_000 + "river"  # every word but one begins like the span
+    place = find_span("mill ran river", passage)
+    assert place is not None
+    assert passage[place[1] :] == "mill ran, river"
