@@ -12,27 +12,27 @@ MISSING = "–"
 _MINUS = "−"  # as wide as a plus and as a digit, unlike the hyphen
 
 
-def score(value: float | None) -> str:
-    """Two decimals without the leading zero.
+def score(value: float | None, digits: int = 2) -> str:
+    """Two decimals, or as many as told, without the leading zero.
 
     >>> score(0.756), score(1.0), score(-0.031), score(-0.001), score(None)
     ('.76', '1.00', '−.03', '.00', '–')
     """
     if value is None:
         return MISSING
-    text = f"{abs(value):.2f}"
+    text = f"{abs(value):.{digits}f}"
     sign = _MINUS if value < 0 and float(text) else ""
     return sign + text.removeprefix("0")
 
 
-def signed(value: float | None) -> str:
+def signed(value: float | None, digits: int = 2) -> str:
     """A difference: always with its sign, unless it rounds to nothing.
 
-    >>> signed(0.19), signed(-0.014), signed(0.004)
-    ('+.19', '−.01', '.00')
+    >>> signed(0.19), signed(-0.014), signed(0.004), signed(0.004, 3)
+    ('+.19', '−.01', '.00', '+.004')
     """
-    text = score(value)
-    return text if value is None or value < 0 or text == ".00" else f"+{text}"
+    text = score(value, digits)
+    return text if value is None or value < 0 or not float(text) else f"+{text}"
 
 
 def share(value: float | None) -> str:

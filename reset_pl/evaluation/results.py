@@ -221,8 +221,11 @@ def read_stages(run_dir: Path, notes: list[str] | None = None) -> tuple[Stage, .
     stages = []
     for path in sorted(Path(run_dir).glob("evaluation/*.json")):
         content = _read_object(path, notes)
-        if content is not None:
-            stages.append(Stage.from_json({"stage": path.stem, **content}, rolled_back=path.stem in given_up))
+        try:
+            if content is not None:
+                stages.append(Stage.from_json({"stage": path.stem, **content}, rolled_back=path.stem in given_up))
+        except (AttributeError, TypeError, ValueError) as error:
+            notes.append(f"evaluation/{path.name} is no evaluation ({error})")
     return tuple(sorted(stages, key=lambda stage: stage.order))
 
 
