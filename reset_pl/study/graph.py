@@ -154,13 +154,11 @@ def read_study(path: Path) -> Study:
             in the commands make no graph.
     """
     try:
-        content = yaml.load(path.read_text(), _Loader)
+        return _study(yaml.load(path.read_text(), _Loader))
     except OSError as error:
         raise InputError(f"expected a study file, but {path} cannot be read: {error.strerror or error}") from error
     except yaml.YAMLError as error:
         raise InputError(f"expected YAML in {path}, but {' '.join(str(error).split())}") from error
-    try:
-        return _study(content)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
