@@ -24,6 +24,7 @@ from reset_pl.arguments import DRY_RUN, OneLineErrors, bad_input_behind, configs
 from reset_pl.checkpoints import newest_checkpoint
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.datamodule import ResetDataModule
+from reset_pl.data.pairs import PairSource
 from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS
 from reset_pl.data.sources import JsonlSource, ParquetSource
@@ -53,11 +54,12 @@ from reset_pl.sampling.vllm import VllmSampler
 from reset_pl.training_progress import LineProgressBar
 from reset_pl.tuning.continued import ContinuedTuning
 from reset_pl.tuning.mtl import MTL
+from reset_pl.tuning.preference import PreferenceTuning
 from reset_pl.tuning.sft import SFT
 
 SHORT_NAMES = (
-    *(SFT, MTL, ContinuedTuning),
-    *(JsonlSource, ParquetSource, CuratedSource, MiniSource, PreparedSource),
+    *(SFT, MTL, ContinuedTuning, PreferenceTuning),
+    *(JsonlSource, ParquetSource, CuratedSource, PairSource, MiniSource, PreparedSource),
     *PUBLISHED_SETS,
     *(HFSampler, VllmSampler, ServerSampler, DecodingPlan),
     *SELECTORS,

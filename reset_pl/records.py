@@ -82,6 +82,8 @@ class Example:
     """The context, in order: retrieved passages, or the one article of a summary."""
     response: str | None = None
     """The supervised target; may be absent outside supervised stages."""
+    rejected: str | None = None
+    """The answer that the response is preferred to, in preference tuning; else none."""
     references: tuple[str, ...] = ()
     """Answers that a task metric compares with; without them the task score abstains."""
     constraints: tuple[Constraint, ...] = ()

@@ -25,12 +25,14 @@ class MicroBatch(list[int]):
     Args:
         rows: Their places in the data set.
         step_targets: Target tokens of the optimizer step, over all ranks and micro-batches.
+        step_rows: Rows of that step.
         ends_step: Whether the step is complete with it.
     """
 
-    def __init__(self, rows: Iterable[int], step_targets: int, *, ends_step: bool) -> None:
+    def __init__(self, rows: Iterable[int], step_targets: int, *, step_rows: int, ends_step: bool) -> None:
         super().__init__(rows)
         self.step_targets = step_targets
+        self.step_rows = step_rows
         self.ends_step = ends_step
 
 
@@ -144,16 +146,20 @@ class GlobalBatchSampler(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         """Yield this rank's micro-batches, from ``first_batch`` on."""
         first_step, skipped = divmod(self.first_batch, self.accumulate)
-        for start in range(first_step * self.batch_size, len(self.order), self.batch_size):
-            rows = self.order[start : start + self.batch_size]
+        for rows in self.steps(first_step):
             count = self._micro_batches(len(rows))
-            if count == 0:
-                return
             step_targets = int(self.num_targets[rows].sum())
             for i, share in enumerate(self._shares(rows, count)):
                 if i >= skipped:
-                    yield MicroBatch(share, step_targets, ends_step=i == count - 1)
+                    yield MicroBatch(share, step_targets, step_rows=len(rows), ends_step=i == count - 1)
             skipped = 0
+
+    def steps(self, first: int = 0) -> Iterator[np.ndarray]:
+        """Yield the rows of each optimizer step of the epoch, over all ranks, from the step ``first`` on (0-based)."""
+        for start in range(first * self.batch_size, len(self.order), self.batch_size):
+            rows = self.order[start : start + self.batch_size]
+            if self._micro_batches(len(rows)) > 0:
+                yield rows
 
     def _micro_batches(self, num_rows: int) -> int:
         """Into how many micro-batches a step of so many rows is cut; none of any rank may be empty."""

@@ -49,13 +49,21 @@ class CuratedSource(Source):
         Raises:
             InputError: The folder holds no finished round.
         """
+        return [_curated(example, row) for example, row in self.selected()]
+
+    def selected(self) -> list[tuple[Example, dict[str, Any]]]:
+        """Prompt and row of each chosen answer, in the order of the selection.
+
+        Raises:
+            InputError: The folder holds no finished round.
+        """
         paths = [self.round_dir / name for name in ("prompts.parquet", "selected.parquet")]
         for path in paths:
             if not path.exists():
                 raise InputError(f"expected a finished round in {self.round_dir}, but {path.name} is missing there")
         prompts, selected = (pq.read_table(path).to_pylist() for path in paths)
         examples = {row["example_id"]: example_from_json(row["example"]) for row in prompts}
-        return [_curated(examples[row["example_id"]], row) for row in selected]
+        return [(examples[row["example_id"]], row) for row in selected]
 
 
 def _curated(example: Example, row: dict[str, Any]) -> Example:

@@ -52,6 +52,7 @@ class EncodedTable:
         prompt_lengths: (rows,) int32, tokens before the target; a row without a target has no tokens.
         counts: What happened in encoding.
         folder: Where the arrays are mapped from; none when they are in memory.
+        rejected_lengths: (rows,) int32, tokens of the rejected answer of a pair, at the row's end; none without pairs.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class EncodedTable:
         prompt_lengths: np.ndarray,
         counts: EncodingCounts,
         folder: Path | None = None,
+        rejected_lengths: np.ndarray | None = None,
     ) -> None:
         self.tokens, self.offsets, self.prompt_lengths = tokens, offsets, prompt_lengths
+        self.rejected_lengths = np.zeros_like(prompt_lengths) if rejected_lengths is None else rejected_lengths
         self.counts = counts
         self.folder = folder
 
@@ -77,16 +80,18 @@ class EncodedTable:
 
     @property
     def num_targets(self) -> np.ndarray:
-        """(rows,) target tokens of each row."""
+        """(rows,) target tokens of each row, of both answers of a pair."""
         return self.lengths - self.prompt_lengths
 
     def row(self, index: int, dataset: str) -> Encoded:
         """One row; its tokens are a view."""
         start, stop = self.offsets[index], self.offsets[index + 1]
+        middle = stop - self.rejected_lengths[index]
         return Encoded(
-            input_ids=self.tokens[start:stop],  # type: ignore[arg-type]
+            input_ids=self.tokens[start:middle],  # type: ignore[arg-type]
             prompt_length=int(self.prompt_lengths[index]),
             dataset=dataset,
+            rejected=self.tokens[middle:stop],  # type: ignore[arg-type]
         )
 
     @staticmethod
@@ -105,7 +110,8 @@ class EncodedTable:
         """A mapped table travels to a loader's worker as its path, not as gigabytes."""
         if self.folder is not None:
             return EncodedTable.open, (self.folder,)
-        return EncodedTable, (self.tokens, self.offsets, self.prompt_lengths, self.counts)
+        arrays = (self.tokens, self.offsets, self.prompt_lengths)
+        return EncodedTable, (*arrays, self.counts, None, self.rejected_lengths)
 
 
 def encode(name: str, examples: Sequence[Example], encoder: Encoder) -> EncodedTable:
@@ -156,8 +162,9 @@ def _is_whole(folder: Path) -> bool:
 def _to_memory(name: str, examples: Sequence[Example], encoder: Encoder) -> EncodedTable:
     counts = EncodingCounts()
     chunks = list(_chunks(name, examples, encoder, counts))
-    tokens = np.concatenate([tokens for tokens, _, _ in chunks])
-    return EncodedTable(tokens, *_bounds([chunk[1:] for chunk in chunks]), counts=counts)
+    tokens = np.concatenate([tokens for tokens, *_ in chunks])
+    offsets, prompt_lengths, rejected_lengths = _bounds([chunk[1:] for chunk in chunks])
+    return EncodedTable(tokens, offsets, prompt_lengths, counts, rejected_lengths=rejected_lengths)
 
 
 def _to_folder(folder: Path, name: str, examples: Sequence[Example], encoder: Encoder) -> None:
@@ -170,7 +177,7 @@ def _to_folder(folder: Path, name: str, examples: Sequence[Example], encoder: En
             progress.advance(len(of_chunk[0]))
         file.flush()
         os.fsync(file.fileno())  # the folder is renamed into place: what it says must be on the disk by then
-    offsets, prompt_lengths = _bounds(lengths)
+    offsets, prompt_lengths, _ = _bounds(lengths)  # prepared examples are no pairs
     np.save(folder / "offsets.npy", offsets)
     np.save(folder / "prompt_lengths.npy", prompt_lengths)
     (folder / "meta.json").write_text(json.dumps({"dtype": tokens.dtype.name, "counts": asdict(counts)}))
@@ -179,30 +186,31 @@ def _to_folder(folder: Path, name: str, examples: Sequence[Example], encoder: En
 
 def _chunks(
     name: str, examples: Sequence[Example], encoder: Encoder, counts: EncodingCounts
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Tokens, lengths and prompt lengths of a thousand rows at a time; ``counts`` grows with them."""
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Tokens, and lengths of rows, prompts and rejected answers, of a thousand rows; ``counts`` grows with them."""
     dtype = np.uint16 if len(encoder.tokenizer) <= np.iinfo(np.uint16).max + 1 else np.uint32
     failures: list[NoTarget] = []
     for start in range(0, len(examples), _CHUNK):
         rows = encoder.encode_batch([examples[i] for i in range(start, min(start + _CHUNK, len(examples)))])
         encoded = [row for row in rows if isinstance(row, Encoded)]
+        texts = [(*row.input_ids, *row.rejected) if isinstance(row, Encoded) else () for row in rows]
         failures += [row for row in rows if isinstance(row, NoTarget)]
         _check_targets(name, failures, len(examples))
         counts.rows += len(rows)
         counts.without_target = len(failures)
-        counts.tokens += sum(len(row.input_ids) for row in encoded)
+        counts.tokens += sum(map(len, texts))
         counts.context_cut += sum(row.passages_cut > 0 for row in encoded)
         counts.response_cut += sum(row.response_cut for row in encoded)
-        tokens = np.fromiter((token for row in encoded for token in row.input_ids), dtype)
-        lengths = [len(row.input_ids) if isinstance(row, Encoded) else 0 for row in rows]
+        tokens = np.fromiter((token for text in texts for token in text), dtype)
         prompts = [row.prompt_length if isinstance(row, Encoded) else 0 for row in rows]
-        yield tokens, np.array(lengths, np.int64), np.array(prompts, np.int32)
+        rejected = [len(row.rejected) if isinstance(row, Encoded) else 0 for row in rows]
+        yield tokens, np.array([*map(len, texts)], np.int64), np.array(prompts, np.int32), np.array(rejected, np.int32)
 
 
-def _bounds(lengths: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets and prompt lengths of all rows from the (lengths, prompt lengths) of each chunk."""
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate([chunk[0] for chunk in lengths]))])
-    return offsets.astype(np.int64), np.concatenate([chunk[1] for chunk in lengths])
+def _bounds(of_chunks: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Offsets and lengths of prompts and rejected answers of all rows, from the lengths of each chunk."""
+    lengths, prompt_lengths, rejected_lengths = map(np.concatenate, zip(*of_chunks, strict=True))
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), prompt_lengths, rejected_lengths
 
 
 def _check_targets(name: str, failures: Sequence[NoTarget], num_rows: int) -> None:

@@ -30,7 +30,17 @@ class Encoded:
     passages_cut: int = 0
     """Passages that were shortened or left out so that the row fits."""
     response_cut: bool = False
-    """Whether the response was cut at its limit; the row then has no end of sequence."""
+    """Whether an answer was cut at its limit; it then has no end of sequence."""
+    rejected: Sequence[int] = ()
+    """Of a preference pair, the target of the rejected answer, which stands behind the same prompt; else empty."""
+
+    @property
+    def answers(self) -> tuple[Encoded, ...]:
+        """The rows of a pair, the chosen answer's first; a row that is no pair alone."""
+        if len(self.rejected) == 0:
+            return (self,)
+        rejected = [*self.input_ids[: self.prompt_length], *self.rejected]
+        return replace(self, rejected=()), replace(self, input_ids=rejected, rejected=())
 
     @property
     def labels(self) -> list[int]:
@@ -155,22 +165,26 @@ class Encoder:
                 "a round, not tuned on",
             )
         target = self._ended(response)
-        prompt, kept = self._fitting(example, prompt, len(target))
-        if len(prompt) > self.max_length - len(target):
-            return NoTarget(example.id, self._too_long(len(prompt), len(target)))
+        rejected = [] if example.rejected is None else self.response_ids(example.rejected)
+        if target == rejected:
+            return NoTarget(example.id, "both answers of the pair have the same tokens: one cannot be preferred")
+        longest = max(len(target), len(rejected))
+        prompt, kept = self._fitting(example, prompt, longest)
+        if len(prompt) > self.max_length - longest:
+            return NoTarget(example.id, self._too_long(len(prompt), longest))
         if example.passages and not kept:
-            return NoTarget(
-                example.id, f"no passage is left beside {len(target)} tokens of the response{self._raise()}"
-            )
+            return NoTarget(example.id, f"no passage is left beside {longest} tokens of the response{self._raise()}")
         if example.objective is Objective.EXTRACTIVE_QA and self._lost(example.response, example.passages, kept):
             return NoTarget(example.id, f"the passages that fit do not hold the answer any more{self._raise()}")
+        end = self.tokenizer.eos_token_id
         whole = sum(a == b for a, b in zip(example.passages, kept, strict=False))
         return Encoded(
             input_ids=prompt + target,
             prompt_length=len(prompt),
             dataset=example.dataset,
             passages_cut=len(example.passages) - whole,
-            response_cut=len(target) <= len(response),
+            response_cut=any(answer[-1:] not in ([], [end]) for answer in (target, rejected)),
+            rejected=rejected,
         )
 
     # ------------------------------------------------------------------ tokens

@@ -19,8 +19,11 @@ Layout = Literal["packed", "grouped", "padded"]
 Batch = dict[str, Any]
 """``input_ids``, ``labels``: (rows, tokens) int64, one row when packed; ``attention_mask`` (padded) or
 ``position_ids`` and ``row_lengths``, a list (packed). ``predictors``: (targets,) flat positions whose logits predict
-the targets; ``targets``: (targets,) int64; ``row_of_target``: (targets,) int64; ``dataset``: list of names, one a row;
-``step_targets``: target tokens of the whole optimizer step; ``ends_step``: whether it is complete with this batch."""
+the targets; ``targets``: (targets,) int64; ``row_of_target``: (targets,) int64; ``dataset``: list of names, one a row.
+
+A preference pair is two rows, the chosen answer's and behind it the rejected one's; ``num_pairs``: how many there are.
+``step_targets``: target tokens of the whole optimizer step; ``step_rows``: its rows of the data set, a pair being one;
+``ends_step``: whether it is complete with this batch."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Collate:
 
     def __call__(self, fetched: Any) -> Batch:
         """The batch (see ``Batch``) of what ``EncodedRows.__getitems__`` gives."""
-        micro_batch, rows = fetched
+        micro_batch, fetched_rows = fetched
+        rows = [answer for row in fetched_rows for answer in row.answers]
         batch = self._packed(rows) if self.packed else self._padded(rows)
         labels = batch["labels"]
         # Position t predicts the token at t + 1. No row begins with a target, so nothing predicts across rows.
@@ -46,7 +50,9 @@ class Collate:
             "targets": labels.flatten()[predictors + 1],
             "row_of_target": torch.arange(len(rows)).repeat_interleave(num_targets),
             "dataset": [row.dataset for row in rows],
+            "num_pairs": len(rows) - len(fetched_rows),
             "step_targets": micro_batch.step_targets,
+            "step_rows": micro_batch.step_rows,
             "ends_step": micro_batch.ends_step,
         }
 

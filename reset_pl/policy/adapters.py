@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -91,6 +92,23 @@ def adapted_layers(model: torch.nn.Module) -> Iterator[tuple[str, Any]]:
     for name, layer in model.named_modules():
         if hasattr(layer, "lora_A") and hasattr(layer, "base_layer"):
             yield name, layer
+
+
+@contextmanager
+def adapters_off(model: torch.nn.Module) -> Iterator[None]:
+    """Let the model compute as it did before it got adapters, in the block.
+
+    Args:
+        model: Any model; one without adapters stays as it is.
+    """
+    layers = [layer for _, layer in adapted_layers(model)]
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
 
 
 def _targets(model: Any, wanted: list[str] | str) -> list[str]:

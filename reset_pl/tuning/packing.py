@@ -55,6 +55,26 @@ def packed_attention(
     return torch.cat([sdpa_attention_forward(module, q, k, v, None, **kwargs)[0] for q, k, v in rows], dim=1), None
 
 
+def target_logits(model: Any, batch: dict[str, Any]) -> torch.Tensor:
+    """Logits that predict the targets of a batch, packed or padded.
+
+    Args:
+        model: A causal language model.
+        batch: As ``reset_pl.data.layout`` lays it out.
+
+    Returns:
+        (targets, vocabulary).
+
+    Raises:
+        InputError: The batch is packed, and the model cannot be.
+    """
+    if "row_lengths" in batch:
+        enable_packing(model)
+        return packed_logits(model, batch)
+    output = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False)
+    return output.logits.flatten(0, 1)[batch["predictors"]]
+
+
 def packed_logits(model: Any, batch: dict[str, Any]) -> torch.Tensor:
     """Logits that predict the targets of a packed batch.
 
@@ -121,7 +141,12 @@ def _probe_rows(model: Any) -> list[torch.Tensor]:
 
 
 @contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
+def evaluating(model: Any) -> Iterator[None]:
+    """Switch dropout and the like off in the block.
+
+    Args:
+        model: Any module.
+    """
     was_training = model.training
     model.eval()
     try:
@@ -132,7 +157,7 @@ def _evaluating(model: Any) -> Iterator[None]:
 
 @torch.no_grad()
 def _probe_alone(model: Any) -> torch.Tensor:
-    with _evaluating(model):
+    with evaluating(model):
         return torch.cat([model(input_ids=row[None], use_cache=False).logits[0] for row in _probe_rows(model)])
 
 
@@ -145,5 +170,5 @@ def _probe_packed(model: Any) -> torch.Tensor:
         "row_lengths": list(_PROBE_LENGTHS),
         "predictors": torch.arange(sum(_PROBE_LENGTHS), device=model.device),
     }
-    with _evaluating(model):
+    with evaluating(model):
         return packed_logits(model, batch)

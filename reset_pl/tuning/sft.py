@@ -14,7 +14,7 @@ from reset_pl.errors import InputError
 from reset_pl.policy.adapters import Lora, is_adapter
 from reset_pl.policy.load import DType, load_policy
 from reset_pl.tuning.loss import target_losses
-from reset_pl.tuning.packing import enable_packing, packed_logits
+from reset_pl.tuning.packing import target_logits
 from reset_pl.tuning.schedule import StageSchedule
 from reset_pl.tuning.strategies import deepspeed_config, loaded_in_shards, zero_stage
 
@@ -33,6 +33,8 @@ class SFT(L.LightningModule):
     """
 
     stage_name = "sft"
+    counted = "step_targets"
+    """What of an optimizer step its loss is the mean over: a key of the batch."""
 
     def __init__(
         self,
@@ -190,22 +192,31 @@ class SFT(L.LightningModule):
 
     def forward(self, batch: dict[str, Any]) -> torch.Tensor:
         """Logits that predict the batch's targets, (targets, vocabulary)."""
-        if "row_lengths" in batch:
-            enable_packing(self.policy)
-            return packed_logits(self.policy, batch)
-        output = self.policy(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False)
-        return output.logits.flatten(0, 1)[batch["predictors"]]
+        return target_logits(self.policy, batch)
+
+    def losses(self, batch: dict[str, Any]) -> torch.Tensor:
+        """Loss of each target of a micro-batch, (targets,).
+
+        Raises:
+            InputError: Its rows are preference pairs.
+        """
+        if batch["num_pairs"]:
+            raise InputError(
+                f"expected single answers to tune {type(self).__name__} on, but got preference pairs: set "
+                "--model.class_path PreferenceTuning, or read the chosen answers alone, by CuratedSource"
+            )
+        return target_losses(self(batch), batch["targets"])
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> torch.Tensor:
-        """Loss of one micro-batch: its share of the mean over all targets of the optimizer step.
+        """Loss of one micro-batch: its share of the mean over all targets, or pairs, of the optimizer step.
 
-        Ranks and accumulated batches hold unlike numbers of targets, so a mean of means would weigh them wrongly.
+        Ranks and accumulated batches hold unlike numbers of them, so a mean of means would weigh them wrongly.
 
         Raises:
             InputError: The loss is not a number, so that every later step would be lost.
         """
-        losses = target_losses(self(batch), batch["targets"])
-        share = losses.sum() / batch["step_targets"]
+        losses = self.losses(batch)
+        share = losses.sum() / batch[self.counted]
         if not torch.isfinite(share):
             raise InputError(
                 f"the loss became {share.item()} at step {self.global_step} (learning rate "
@@ -223,10 +234,10 @@ class SFT(L.LightningModule):
         """Keep what ``log_step`` needs of a micro-batch.
 
         Args:
-            losses: (targets,) of the micro-batch.
+            losses: What ``losses`` gave.
             batch: The micro-batch.
         """
-        self._step_loss += losses.sum() / batch["step_targets"]
+        self._step_loss += losses.sum() / batch[self.counted]
 
     def log_step(self) -> None:
         """Log the loss of an optimizer step, over all its micro-batches and ranks."""
@@ -235,8 +246,8 @@ class SFT(L.LightningModule):
         self._step_loss = torch.zeros((), device=self.device)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Log the mean loss of all response tokens on all ranks, from which perplexity follows as exp(loss)."""
-        self._val_loss.update(target_losses(self(batch), batch["targets"]))
+        """Log the mean loss on all ranks; of response tokens, perplexity follows from it as exp(loss)."""
+        self._val_loss.update(self.losses(batch))
         self.log("val/loss", self._val_loss, prog_bar=True)
 
     # ------------------------------------------------------------------ optimizer

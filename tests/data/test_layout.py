@@ -14,7 +14,7 @@ def row(*input_ids: int, num_prompt: int = 1, dataset: str = "d") -> Encoded:
 
 
 def collate(*rows: Encoded, packed: bool, pad: int = 9) -> dict[str, Any]:
-    return Collate(pad, packed=packed)((MicroBatch(range(len(rows)), 12, ends_step=True), rows))
+    return Collate(pad, packed=packed)((MicroBatch(range(len(rows)), 12, step_rows=len(rows), ends_step=True), rows))
 
 
 def test_padded_on_the_right() -> None:

@@ -69,7 +69,7 @@ def make_rows(*lengths: int, seed: int = 0) -> list[Encoded]:
 
 def collate(rows: list[Encoded], *, packed: bool) -> Batch:
     targets = sum(len(row.input_ids) - row.prompt_length for row in rows)
-    return Collate(0, packed=packed)((MicroBatch(range(len(rows)), targets, ends_step=True), rows))
+    return Collate(0, packed=packed)((MicroBatch(range(len(rows)), targets, step_rows=len(rows), ends_step=True), rows))
 
 
 def reference(model: Any, rows: list[Encoded]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
