@@ -26,6 +26,7 @@ commands:
   select    select from a finished round again: ROUND_DIR [--selector TopKSelector --selector.k 3] [--sensitivity]
   doctor    check that this machine and this configuration can run: --config … [any other option of fit]
   study     run arms × seeds as one restartable graph: configs/study/mini.yaml [--out DIR] [--jobs 2] [--slurm]
+  figures   draw the paper's figures that a run or a study allows: RUN_OR_STUDY [--format pdf svg png] [--only 1 4 5]
   report    write a run's report.html: report RUN_DIRECTORY
   export    write a checkpoint as a Hugging Face folder, and prove it: CKPT OUT [--adapter] [--dtype bfloat16]
   judge-health  failures, agreement, noise, length bias and drift of a run's judges: RUN_OR_ROUND_DIR [--retest 200]
@@ -41,6 +42,7 @@ COMMANDS = {
     "select": ("reset_pl.reselection.command", "main"),
     "judge-health": ("reset_pl.judge_health", "main"),
     "study": ("reset_pl.study.command", "main"),
+    "figures": ("reset_pl.figures.command", "main"),
     "export": ("reset_pl.export", "main"),
 }
 """Command → module and function that take the arguments behind it and return the exit status."""

@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("metrics", "data", "sampling", "judging", "rounds"),
     },
     "report": {"records", "errors", "files", "metrics", "data", "judging", "rounds", "evaluation", "training_record"},
-    "figures": {"records", "errors", "arguments", "files", "rounds", "evaluation", "study"},
+    "figures": {"records", "errors", "visible", "files", "evaluation", "study", "report"},
     "study": {
         *("records", "errors", "arguments", "files", "interruption", "progress", "provenance", "processes", "visible"),
         "evaluation",

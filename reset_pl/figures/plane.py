@@ -1,0 +1,84 @@
+"""Figure 1: the trade-off plane, instruction following across and faithfulness up, the North Star at (1, 1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reset_pl.evaluation.intervals import Interval
+from reset_pl.figures.labels import write_labels
+from reset_pl.figures.style import WIDTH, look, plain
+from reset_pl.figures.subjects import NotPossible, Source, Subject
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plane"]
+
+_HEIGHT = 3.1  # inches
+
+
+def plane(source: Source) -> Figure:
+    """A point a stage or an arm, with its interval both ways, and an arrow from what each was trained from.
+
+    Raises:
+        NotPossible: Nothing has both averages.
+    """
+    from matplotlib.figure import Figure
+
+    placed = {
+        subject.name: (subject, across, up)
+        for subject in source.subjects
+        if (across := subject.macro("instruction")) and (up := subject.macro("faithfulness"))
+    }
+    if not placed:
+        raise NotPossible("needs faithfulness and instruction following of the same evaluation")
+    figure = Figure(figsize=(WIDTH, _HEIGHT))
+    figure.subplots_adjust(left=0.13, right=0.97, bottom=0.12, top=0.97)
+    axes = figure.add_subplot()
+    axes.set(xlabel=f"instruction following ({source.bars})", ylabel="faithfulness")
+    axes.set(xlim=_limits([across for _, across, _ in placed.values()]))
+    axes.set(ylim=_limits([up for _, _, up in placed.values()]))
+    axes.grid(True)
+    axes.plot([1], [1], marker="*", markersize=11, color="black", linestyle="none", label="North Star", clip_on=False)
+    axes.annotate("North Star", (1, 1), (-8, 0), textcoords="offset points", ha="right", va="center")
+    for index, (subject, across, up) in enumerate(placed.values()):
+        _point(axes, index, subject, across, up)
+    centres = {name: (across.mean, up.mean) for name, (_, across, up) in placed.items()}
+    lines = [(centres[b], centres[a]) for a, b in source.starts.items() if a in centres and b in centres]
+    for start, end in lines:
+        arrow = {"arrowstyle": "-|>", "linewidth": 0.7, "shrinkA": 3.5, "shrinkB": 3.5, "mutation_scale": 7}
+        axes.annotate("", end, start, arrowprops={**arrow, "color": "#555555"}, zorder=1.5)
+    names = [plain(subject.title) for subject, _, _ in placed.values()]
+    write_labels(axes, names, [(across, up) for _, across, up in placed.values()], lines)
+    return figure
+
+
+def _limits(scores: Sequence[Interval]) -> tuple[float, float]:
+    """From a round number below the scores to just beyond the star."""
+    low = min(score.low for score in scores)
+    return max(0.0, math.floor((low - 0.03) * 10) / 10) - 0.02, 1.03
+
+
+def _point(axes: Axes, index: int, subject: Subject, across: Interval, up: Interval) -> None:
+    style = look(index)
+    axes.errorbar(
+        [across.mean],
+        [up.mean],
+        xerr=_either_side(across),
+        yerr=_either_side(up),
+        color=style.colour,
+        marker=style.marker,
+        markerfacecolor="white" if subject.is_rolled_back else style.colour,
+        markeredgecolor="black",
+        markeredgewidth=0.6,
+        elinewidth=0.7,
+        linestyle="none",
+        label=plain(subject.title),
+    )
+
+
+def _either_side(score: Interval) -> list[list[float]]:
+    return [[score.mean - score.low], [score.high - score.mean]]
