@@ -13,7 +13,7 @@ from reset_pl.visible import visible
 __all__ = ["Cell", "Table", "code", "csv_text", "latex", "markdown", "one_line"]
 
 _MARKDOWN = str.maketrans(
-    {char: f"\\{char}" for char in "\\`*_[]|~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"},
+    {char: f"\\{char}" for char in "\\`*_|~$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"},
 )
 _LATEX = {
     **{char: f"\\{char}" for char in "&%$#_{}"},
@@ -114,7 +114,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Mapping[str, str | float | No
 
 
 def _markdown_text(text: str) -> str:
-    return one_line(text).translate(_MARKDOWN)
+    return one_line(text).translate(_MARKDOWN).replace("](", "]\\(")  # no link
 
 
 def _markdown_cell(cell: Cell) -> str:

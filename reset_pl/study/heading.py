@@ -1,0 +1,58 @@
+"""The lines over a study's tables: which code, which seeds, which command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from reset_pl.study.formats import code, one_line
+from reset_pl.study.results import StudyResults
+
+__all__ = ["comment_of", "heading_of"]
+
+_SHORT = 12  # digits of a commit
+_NAMED = 4  # nodes that are named, of those that ran at one commit
+
+
+def heading_of(study: StudyResults, title: str) -> str:
+    """A heading in Markdown and where the tables come from."""
+    return (
+        "\n".join([f"# {title}", "", f"{code(_command(study))}", "", *(f"{line}  " for line in _lines(study))]) + "\n"
+    )
+
+
+def comment_of(study: StudyResults) -> str:
+    """The same as comments of LaTeX."""
+    said = (_command(study), *_lines(study), "needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}")
+    return "".join(f"% {one_line(line)}\n" for line in said)
+
+
+def _command(study: StudyResults) -> str:
+    return shlex.join(["python", "-m", "reset_pl", "study", str(study.path / "study.yaml"), "--out", str(study.path)])
+
+
+def _lines(study: StudyResults) -> Iterator[str]:
+    yield f"Seeds {', '.join(map(str, study.seeds))}."
+    nodes: dict[str, list[str]] = {}
+    for arm in study.arms:
+        for node in arm.complete:
+            nodes.setdefault(_short(node.record.get("commit")), []).append(str(node.node))
+    if len(nodes) == 1:
+        yield f"Commit {next(iter(nodes))}."
+    elif nodes:
+        yield (
+            "The runs were made at different commits: "
+            + "; ".join(
+                f"{commit} ({', '.join(names) if len(names) <= _NAMED else f'{len(names)} runs'})"
+                for commit, names in nodes.items()
+            )
+            + "."
+        )
+
+
+def _short(commit: object) -> str:
+    """The first digits, and whether files had changed."""
+    if not isinstance(commit, str) or not commit.partition("+")[0].isalnum():
+        return "unknown"
+    digits, plus, changes = commit.partition("+")
+    return digits[:_SHORT] + plus + changes.strip()
