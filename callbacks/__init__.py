@@ -6,5 +6,14 @@ from callbacks.preemption import Preemption
 from callbacks.reset_rounds import ResetRounds
 from callbacks.round_gate import RoundGate
 from callbacks.stage_checkpoint import StageCheckpoint
+from callbacks.training_record import TrainingRecord
 
-__all__ = ["CheckpointEvaluation", "ExportPolicy", "Preemption", "ResetRounds", "RoundGate", "StageCheckpoint"]
+__all__ = [
+    "CheckpointEvaluation",
+    "ExportPolicy",
+    "Preemption",
+    "ResetRounds",
+    "RoundGate",
+    "StageCheckpoint",
+    "TrainingRecord",
+]

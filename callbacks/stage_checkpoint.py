@@ -62,7 +62,6 @@ class StageCheckpoint(AtStageEnd):
             raise InputError(f"expected StageCheckpoint.every_n_steps of at least 1, but got {every_n_steps}")
         self.every_n_steps = every_n_steps
         self.best = best
-        self._saved_step = 0
         self._is_due = False
         self._validated: tuple[int, float] | None = None  # step and loss
         self._ended: str | None = None
@@ -99,16 +98,13 @@ class StageCheckpoint(AtStageEnd):
                 f"expected --trainer.val_check_interval in whole optimizer steps, a multiple of "
                 f"--trainer.accumulate_grad_batches ({accumulate}), for StageCheckpoint.best, but got {interval}"
             )
-        self._saved_step = trainer.global_step
         super().on_train_start(trainer, pl_module)
 
     def on_train_batch_end(  # type: ignore[override]
         self, trainer: L.Trainer, pl_module: SFT, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save inside a stage, once a step however many batches a step takes."""
-        step = trainer.global_step
-        if step % self.every_n_steps == 0 and step != self._saved_step and not pl_module.stage_finished:
-            self._saved_step = step
+        """Save inside a stage, between steps: in the middle of one there are gradients that no checkpoint holds."""
+        if batch["ends_step"] and trainer.global_step % self.every_n_steps == 0 and not pl_module.stage_finished:
             self._is_due = validation_follows(trainer)
             if not self._is_due:
                 self._save_and_prune(trainer, pl_module)

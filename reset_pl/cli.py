@@ -29,6 +29,7 @@ from reset_pl.data.prepared import PreparedSource
 from reset_pl.data.sets import PUBLISHED_SETS
 from reset_pl.data.sources import JsonlSource, ParquetSource
 from reset_pl.errors import InputError
+from reset_pl.evaluation.targets import Target, find_targets
 from reset_pl.interruption import Interrupted, ignore_signals
 from reset_pl.judging.grounding import SpanCoverageJudge, SummacJudge
 from reset_pl.judging.llm import LLMJudge
@@ -84,12 +85,28 @@ class Parser(OneLineErrors, LightningArgumentParser):
 
 
 class ResetCLI(LightningCLI):
-    """``fit`` and ``validate``, over a run directory that remembers its settings."""
+    """``fit``, ``validate`` and ``test``, over a run directory that remembers its settings."""
+
+    _targets: Sequence[Target] = ()
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """The Trainer's methods that are commands here."""
-        return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate")}
+        """The Trainer's methods that are commands here, and the arguments of theirs that ours leave out."""
+        known = LightningCLI.subcommands()
+        return {"fit": known["fit"], "validate": known["validate"], "test": known["test"] | {"ckpt_path", "verbose"}}
+
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand == "test":
+            parser.add_argument(
+                "--ckpt_path",
+                type=str,
+                nargs="+",
+                help="Checkpoints, Hugging Face folders, hub ids, a run directory or folders of these, one evaluated "
+                "after another; without it the configured model.",
+            )
+            parser.add_argument("--limit", type=int, help="Take only the first examples of each test set: a dry run.")
+        return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link what is needed twice; set the trainer's defaults that the rounds and our batches rest on."""
@@ -120,9 +137,13 @@ class ResetCLI(LightningCLI):
         """Refuse to go on in the directory of a run with other settings, before anything is loaded."""
         if self.subcommand == "fit":
             check_settings(self._run_dir, self._resolved())
+        if self.subcommand == "test":
+            self._targets = find_targets(self._settings.ckpt_path or [])
+            if self._settings.limit is not None and self._settings.limit < 1:
+                raise InputError(f"expected --limit of at least 1 example, but got {self._settings.limit}")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the trainer: any fit can be interrupted, and under Slurm the batch script requeues."""
+        """Make the trainer: any fit can be interrupted and is recorded, and under Slurm the batch script requeues."""
         trainer = self._get(self.config_init, "trainer")
         if SlurmJob.detect():
             plugins = trainer.get("plugins") or []
@@ -132,7 +153,7 @@ class ResetCLI(LightningCLI):
             callbacks = list(trainer.get("callbacks") or [])
             saving = [n for n, one in enumerate(callbacks, start=1) if isinstance(one, module.StageCheckpoint)]
             callbacks.insert(saving[-1] if saving else 0, module.Preemption())
-            kwargs["callbacks"] = callbacks
+            kwargs["callbacks"] = [module.TrainingRecord(), *callbacks]
         try:
             return super().instantiate_trainer(**kwargs)
         except InputError:
@@ -167,13 +188,48 @@ class ResetCLI(LightningCLI):
         if checkpoint is not None and not Path(checkpoint).exists():
             raise InputError(f"expected a checkpoint at --ckpt_path {checkpoint}, but there is none")
 
+    def before_test(self) -> None:
+        """Save the configuration, and tell the evaluation what it is of.
+
+        Raises:
+            InputError: None is configured.
+        """
+        self._evaluation.targets, self._evaluation.limit = self._targets, self._settings.limit
+        self._save()
+
+    @property
+    def _evaluation(self) -> Any:
+        kind = importlib.import_module("callbacks").CheckpointEvaluation
+        found = [callback for callback in self.trainer.callbacks if isinstance(callback, kind)]
+        if not found:
+            raise InputError(
+                "expected callbacks.CheckpointEvaluation in trainer.callbacks, which says by which sampler and judges a "
+                "test answers and scores, but there is none"
+            )
+        return found[0]
+
+    @rank_zero_only
+    def after_test(self) -> None:
+        """Say where everything is."""
+        done, all_of_them = len(self._evaluation.evaluated), len(self._targets)
+        print(  # noqa: T201
+            f"\nevaluation: {self._run_dir / 'evaluation'}, {done} evaluated"
+            + (f", {all_of_them - done} had been" if done < all_of_them else ""),
+            flush=True,
+        )
+
     def after_fit(self) -> None:
         """Write the report and say where everything is."""
         self._finish()
 
     def _resolved(self) -> str:
         assert self.subcommand is not None
-        return self._parser(self.subcommand).dump(self._settings, skip_unset=False)
+        settings = self._settings
+        if self.subcommand == "test":  # config.yaml is one of fit
+            settings = settings.clone()
+            settings.ckpt_path = None
+            del settings.limit
+        return self._parser(self.subcommand).dump(settings, skip_unset=False)
 
     @rank_zero_only
     def _save(self) -> None:
@@ -199,7 +255,7 @@ _CLI = TypeVar("_CLI", bound=ResetCLI)
 
 
 def run_lightning() -> int:
-    """Run ``fit`` or ``validate`` with the arguments of the process, which its other ranks are started with too.
+    """Run ``fit``, ``validate`` or ``test`` with the arguments of the process, which its other ranks are started with too.
 
     Returns:
         The exit status: 0, or 75 after a signal, when the same command goes on from there.
@@ -221,7 +277,7 @@ def run_lightning() -> int:
 
 
 def command_line(kind: type[_CLI], **settings: Any) -> _CLI:
-    """``fit`` and ``validate`` over our classes, with our defaults.
+    """``fit``, ``validate`` and ``test`` over our classes, with our defaults.
 
     Args:
         kind: What to make of the arguments.

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from reset_pl.rounds.ledger import Ledger
+from reset_pl.training_record import read_trained
 
 ROOT = Path(__file__).parent.parent
 CHUNK = 4
@@ -144,6 +145,14 @@ def test_killed_at_every_stage_and_restarted(tmp_path: Path, tiny_model: Path) -
         assert killed_scores == whole_scores, (
             stage
         )  # the policy's fingerprint among them: the same weights, bit for bit
+
+    records = [
+        [(folder / "run" / "training.jsonl").read_text()]
+        + [read_trained(folder / "run" / "rounds" / number) for number in ("round-000", "round-001")]
+        for folder in folders.values()
+    ]
+    assert records[1] == records[0]
+    assert None not in records[0]
 
     # Judged twice is at most what was in flight at a kill and therefore not committed: one chunk each.
     judged = Counter((folders["killed"] / "judged.log").read_text().split())

@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from reset_pl.rounds.ledger import Ledger
+from reset_pl.training_record import read_steps, read_trained
 from tests.test_restart import CHUNK, ROOT, finish, kill_when, write_config
 
 pytestmark = pytest.mark.integration
@@ -188,6 +189,10 @@ def test_killed_in_a_round_and_restarted(tmp_path: Path, tiny_model: Path, stage
     assert manifest["seconds"]["tune"] is not None
     policies = [json.loads((run / "evaluation" / f"{s}.json").read_text())["policy"] for s in ("mtl", "round-000")]
     assert manifest["policy"] == policies[0] != policies[1]
+    steps = read_steps(run)
+    assert [one.step for one in steps] == list(range(1, len(steps) + 1))  # of both lives, each once
+    assert [one.stage for one in steps] == ["mtl"] * 12 + ["round-000"] * (len(steps) - 12)
+    assert {row.step for row in read_trained(run / "rounds" / "round-000") or ()} == set(range(13, len(steps) + 1))
 
 
 # ---------------------------------------------------------------- bad input
