@@ -16,9 +16,7 @@ _NAMED = 4  # nodes that are named, of those that ran at one commit
 
 def heading_of(study: StudyResults, title: str) -> str:
     """A heading in Markdown and where the tables come from."""
-    return (
-        "\n".join([f"# {title}", "", f"{code(_command(study))}", "", *(f"{line}  " for line in _lines(study))]) + "\n"
-    )
+    return "\n".join([f"# {title}", "", code(_command(study)), "", " ".join(_lines(study))]) + "\n"
 
 
 def comment_of(study: StudyResults) -> str:
@@ -40,14 +38,8 @@ def _lines(study: StudyResults) -> Iterator[str]:
     if len(nodes) == 1:
         yield f"Commit {next(iter(nodes))}."
     elif nodes:
-        yield (
-            "The runs were made at different commits: "
-            + "; ".join(
-                f"{commit} ({', '.join(names) if len(names) <= _NAMED else f'{len(names)} runs'})"
-                for commit, names in nodes.items()
-            )
-            + "."
-        )
+        named = (f"{commit} ({', '.join(own[:_NAMED])}{', …' * (len(own) > _NAMED)})" for commit, own in nodes.items())
+        yield f"The runs were made at different commits: {'; '.join(named)}."
 
 
 def _short(commit: object) -> str:

@@ -24,7 +24,7 @@ __all__ = ["Summary", "summary_of", "write_tables"]
 
 _CSV = ("arm", "title", "seed", "status", "reason", "stage", "commit", "dataset", "metric", "mean", "low", "high", "n")
 _ONE_SEED = "†"
-_WIDEST = 40  # characters of a reason within a row; all of it stands below the table
+_WIDEST = 28  # characters of a reason within a row; all of it stands below the table
 _DECLINES = {"declined": "dodges", "declined_unanswerable": "honest declines"}
 _LENGTHS = {"length": "length", "length_instruction": "length, instructions"}
 
