@@ -45,19 +45,21 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content))
 
 
-def write_stage(run_dir: Path, name: str, *, parquet: bool = True) -> None:
-    """One ``evaluation/<stage>.json`` and its rows; the same examples are hard at every stage."""
-    generator = np.random.default_rng(len(name))
+def write_stage(
+    run_dir: Path, name: str, *, parquet: bool = True, gain: float = 0.0, seed: int = 0, tokens: int = 31
+) -> None:
+    """One ``evaluation/<stage>.json`` and its rows; the same examples are hard at every stage and with every seed."""
+    generator = np.random.default_rng([len(name), seed] if seed else len(name))
     rows: dict[str, np.ndarray] = {}
     for index, (dataset, level) in enumerate(zip(DATASETS, STAGES[name], strict=True)):
         hard = np.random.default_rng(index).normal(0, 0.18, DATASETS[dataset][2])
-        rows[dataset] = np.clip(level + hard + generator.normal(0, 0.05, len(hard)), 0, 1)
-    write_json(run_dir / "evaluation" / f"{name}.json", _stage_json(name, rows))
+        rows[dataset] = np.clip(level + gain + hard + generator.normal(0, 0.05, len(hard)), 0, 1)
+    write_json(run_dir / "evaluation" / f"{name}.json", _stage_json(name, rows, tokens))
     if parquet:
-        pq.write_table(_stage_table(rows), run_dir / "evaluation" / f"{name}.parquet")
+        pq.write_table(_stage_table(rows, tokens), run_dir / "evaluation" / f"{name}.parquet")
 
 
-def _stage_json(name: str, rows: dict[str, np.ndarray]) -> dict[str, Any]:
+def _stage_json(name: str, rows: dict[str, np.ndarray], tokens: int) -> dict[str, Any]:
     def entry(dataset: str) -> dict[str, Any]:
         group, seen, n, task = DATASETS[dataset]
         main = bootstrap_interval(rows[dataset], seed=0).to_json()
@@ -70,7 +72,7 @@ def _stage_json(name: str, rows: dict[str, np.ndarray]) -> dict[str, Any]:
             "faithfulness_oracle": main if faithful else None,
             "task": {"mean": task, "low": task - 0.05, "high": task + 0.05} if task else None,
             "instruction": None if faithful else main,
-            "length": {"mean": 31.0, "low": 29.5, "high": 32.4},
+            "length": {"mean": float(tokens), "low": tokens - 1.5, "high": tokens + 1.4},
         }
 
     def macro(keep: Any) -> dict[str, float]:
@@ -99,7 +101,7 @@ def _stage_json(name: str, rows: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def _stage_table(rows: dict[str, np.ndarray]) -> pa.Table:
+def _stage_table(rows: dict[str, np.ndarray], tokens: int) -> pa.Table:
     records = []
     for dataset, values in rows.items():
         faithful = DATASETS[dataset][0] != "instruction"
@@ -109,7 +111,7 @@ def _stage_table(rows: dict[str, np.ndarray]) -> pa.Table:
                     "example_id": f"{dataset}/{index}",
                     "dataset": dataset,
                     "text": "an answer",
-                    "token_count": 31,
+                    "token_count": tokens,
                     "finish_reason": "stop",
                     "faithfulness": value if faithful else None,
                     "faithfulness_oracle": value if faithful else None,
@@ -223,8 +225,8 @@ def _candidate_row(candidate_id: str, example_id: str, dataset: str, label: str,
     procedure = label.partition("=")[0]
     return {
         "candidate_id": candidate_id, "example_id": example_id, "dataset": dataset, "procedure": procedure,
-        "decoding": label, "temperature": 0.3, "top_k": 0, "seed": 7, "text": text, "token_count": 20,
-        "finish_reason": "stop",
+        "round": int(candidate_id.partition("/")[0]), "decoding": label, "temperature": 0.3, "top_k": 0, "top_p": 1.0,
+        "max_new_tokens": 480, "seed": 7, "text": text, "token_count": 20, "finish_reason": "stop",
     }  # fmt: skip
 
 
