@@ -40,7 +40,7 @@ def change(source: Source, arms: Arms) -> Figure:
     """
     shown = _arms(source, arms)
     keys = [key for key in _SCORES if any(subject.macro(key) for subject in shown)]
-    bars = {subject.title: [subject.macro(key) for key in keys] for subject in shown}
+    bars = [(subject.title, [subject.macro(key) for key in keys]) for subject in shown]
     return grouped_bars([_SCORES[key] for key in keys], bars, f"score ({source.bars})")
 
 
@@ -160,13 +160,13 @@ def _bars(
     source: Source, subjects: Sequence[Subject], found: Mapping[str, Sequence[Sequence[Values]]], ylabel: str
 ) -> Figure:
     """Group → for each side, for each seed, its values → bars of macro averages, with the numbers of examples."""
-    bars: dict[str, list[Interval | None]] = {}
-    counts: dict[str, list[int]] = {}
+    bars: list[tuple[str, list[Interval | None]]] = []
+    counts: list[list[int]] = []
     for index, subject in enumerate(subjects):
-        bars[subject.title], counts[subject.title] = [], []
-        for sides in found.values():
-            names = _shared(sides)
-            averages = [macro_interval({name: own[name] for name in names}, seed=0) for own in sides[index]]
-            bars[subject.title].append(subject.averaged(averages))
-            counts[subject.title].append(sum(average.n for average in averages))
+        averages = [
+            [macro_interval({name: own[name] for name in _shared(sides)}, seed=0) for own in sides[index]]
+            for sides in found.values()
+        ]
+        bars.append((subject.title, [subject.averaged(seeds) for seeds in averages]))
+        counts.append([sum(average.n for average in seeds) for seeds in averages])
     return grouped_bars(list(found), bars, f"{ylabel} ({source.bars})", counts=counts)

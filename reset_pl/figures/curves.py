@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reset_pl.evaluation.intervals import Interval
-from reset_pl.figures.style import WIDTH, look, plain
+from reset_pl.figures.style import WIDTH, legend_columns, look, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,8 @@ def curves(panels: Sequence[Panel], xlabel: str, ylabel: str, *, bounded: bool =
     names = list(dict.fromkeys(name for panel in panels for name in panel.lines))
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    height = _PANEL * rows + 0.45 + 0.15 * -(-len(names) // 2)
+    in_row = legend_columns(names)
+    height = _PANEL * rows + 0.45 + 0.15 * -(-len(names) // in_row)
     figure = Figure(figsize=(WIDTH, height if columns > 1 else height + 0.5), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=bounded, squeeze=False).flatten().tolist()
     for panel, axes in zip(panels, grid, strict=False):
@@ -57,7 +58,7 @@ def curves(panels: Sequence[Panel], xlabel: str, ylabel: str, *, bounded: bool =
     grid[0].set_ylim((-0.03, 1.03) if bounded else (0, None))
     figure.supxlabel(xlabel)
     figure.supylabel(ylabel)
-    _legend(figure, grid, len(names))
+    _legend(figure, grid, in_row)
     return figure
 
 
@@ -72,11 +73,11 @@ def _line(axes: Axes, index: int, name: str, points: Sequence[tuple[float, Inter
     axes.fill_between(xs, lows, highs, color=style.colour, alpha=0.2, linewidth=0)
 
 
-def _legend(figure: Figure, grid: Sequence[Axes], count: int) -> None:
+def _legend(figure: Figure, grid: Sequence[Axes], columns: int) -> None:
     handles: Mapping[str, Any] = {
         label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(
-        list(handles.values()), list(handles), loc="outside upper center", ncols=min(2, count), handlelength=2.8,
+        list(handles.values()), list(handles), loc="outside upper center", ncols=columns, handlelength=2.8,
         columnspacing=1.2,
     )  # fmt: skip

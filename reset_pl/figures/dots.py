@@ -48,6 +48,7 @@ def dots(subjects: Sequence[Subject], bars: str) -> Figure:
         axes.grid(True)
         axes.margins(x=0.12)
         axes.locator_params(axis="x", nbins=3)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}".replace("0.", ".", 1))
         axes.tick_params(axis="y", length=0)
     grid[0].set_yticks(range(len(subjects)), [plain(subject.title) for subject in subjects])
     grid[0].set_ylim(len(subjects) - 0.4, -0.6)

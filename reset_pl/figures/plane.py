@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reset_pl.evaluation.intervals import Interval
 from reset_pl.figures.labels import write_labels
-from reset_pl.figures.style import WIDTH, look, plain
+from reset_pl.figures.style import NUM_MARKERS, WIDTH, look, plain
 from reset_pl.figures.subjects import NotPossible, Source, Subject
 
 if TYPE_CHECKING:
@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 
 __all__ = ["plane"]
 
-_HEIGHT = 3.1  # inches
+_HEIGHT = 3.1  # inches, without the legend
+_LINE = 0.12  # of the legend, inches
+_MOST_NAMED = 7
+"""Points that are named beside them; of more a legend says which is which."""
+_MOVES = (("cd", "cd_then_if"), ("zero_shot", "if_then_cd"), ("mtl", "mtl_reset"))
+"""Arms of a study with an arrow between them, as in the paper; more would hide the points."""
 
 
 def plane(source: Source) -> Figure:
-    """A point a stage or an arm, with its interval both ways, and an arrow from what each was trained from.
+    """A point a stage or an arm, with its interval both ways; arrows from stage to stage, or along the paper's moves.
 
     Raises:
         NotPossible: Nothing has both averages.
@@ -35,22 +40,28 @@ def plane(source: Source) -> Figure:
     }
     if not placed:
         raise NotPossible("needs faithfulness and instruction following of the same evaluation")
-    figure = Figure(figsize=(WIDTH, _HEIGHT))
-    figure.subplots_adjust(left=0.13, right=0.97, bottom=0.12, top=0.97)
+    legend = 0.0 if len(placed) <= _MOST_NAMED else _LINE * -(-len(placed) // 2)
+    height = _HEIGHT + legend
+    figure = Figure(figsize=(WIDTH, height))
+    figure.subplots_adjust(left=0.13, right=0.97, bottom=(0.37 + legend) / height, top=1 - 0.09 / height)
     axes = figure.add_subplot()
     axes.set(xlabel=f"instruction following ({source.bars})", ylabel="faithfulness")
     axes.set(xlim=_limits([across for _, across, _ in placed.values()]))
     axes.set(ylim=_limits([up for _, _, up in placed.values()]))
     axes.grid(True)
-    axes.plot([1], [1], marker="*", markersize=11, color="black", linestyle="none", label="North Star", clip_on=False)
+    axes.plot([1], [1], marker="*", markersize=11, color="black", linestyle="none", label="_star", clip_on=False)
     axes.annotate("North Star", (1, 1), (-8, 0), textcoords="offset points", ha="right", va="center")
     for index, (subject, across, up) in enumerate(placed.values()):
         _point(axes, index, subject, across, up)
     centres = {name: (across.mean, up.mean) for name, (_, across, up) in placed.items()}
-    lines = [(centres[b], centres[a]) for a, b in source.starts.items() if a in centres and b in centres]
+    moves = _MOVES if source.is_study else [(start, name) for name, start in source.starts.items()]
+    lines = [(centres[a], centres[b]) for a, b in moves if a in centres and b in centres]
     for start, end in lines:
         arrow = {"arrowstyle": "-|>", "linewidth": 0.7, "shrinkA": 3.5, "shrinkB": 3.5, "mutation_scale": 7}
         axes.annotate("", end, start, arrowprops={**arrow, "color": "#555555"}, zorder=1.5)
+    if legend:
+        figure.legend(loc="lower center", ncols=2, handlelength=1.2, labelspacing=0.2, borderpad=0)
+        return figure
     names = [plain(subject.title) for subject, _, _ in placed.values()]
     write_labels(axes, names, [(across, up) for _, across, up in placed.values()], lines)
     return figure
@@ -71,7 +82,7 @@ def _point(axes: Axes, index: int, subject: Subject, across: Interval, up: Inter
         yerr=_either_side(up),
         color=style.colour,
         marker=style.marker,
-        markerfacecolor="white" if subject.is_rolled_back else style.colour,
+        markerfacecolor="white" if subject.is_rolled_back or index >= NUM_MARKERS else style.colour,
         markeredgecolor="black",
         markeredgewidth=0.6,
         elinewidth=0.7,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from reset_pl.visible import visible
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FONT_SIZE", "WIDTH", "Format", "Look", "look", "plain", "save", "styled"]
+__all__ = ["FONT_SIZE", "NUM_MARKERS", "WIDTH", "Format", "Look", "legend_columns", "look", "plain", "save", "styled"]
 
 Format = Literal["pdf", "svg", "png"]
 WIDTH = 3.3
@@ -23,8 +23,11 @@ FONT_SIZE = 7.0
 """Of all text, points."""
 
 _LONGEST = 30  # characters of a name
+_ROW = 58  # characters across a column, with 8 for each handle
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#444444")  # Okabe and Ito, less yellow
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", "8")
+NUM_MARKERS = len(_MARKERS)
+"""Looks before a marker comes again."""
 _LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 _HATCHES = ("", "////", "....", "xxxx", "----", "oooo", "\\\\\\\\", "++++")
 _METADATA: dict[Format, dict[str, Any]] = {  # what would change without the numbers: dates, versions
@@ -93,7 +96,13 @@ def plain(text: str) -> str:
     'w/ MTL +RESET\\u202e'
     """
     shown = visible(" ".join(text.split()))
+    shown = f" {shown}" if shown.startswith("_") else shown  # matplotlib hides such names from legends
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1].rstrip()}…"
+
+
+def legend_columns(names: Sequence[str]) -> int:
+    """Columns of a legend: all names in one row where they fit, else two columns."""
+    return len(names) if sum(len(name) + 8 for name in names) <= _ROW else min(2, len(names))
 
 
 @contextmanager
