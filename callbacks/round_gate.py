@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import lightning as L
 
@@ -15,8 +14,7 @@ from reset_pl.checkpoints import stage_weights
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.errors import InputError
 from reset_pl.evaluation.gate import GateVerdict, judge_stage
-from reset_pl.policy.load import load_policy
-from reset_pl.policy.restore import restore_weights
+from reset_pl.policy.restore import read_model, restore_weights
 from reset_pl.progress import say
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.tuning.sft import SFT
@@ -78,7 +76,8 @@ class RoundGate(AtStageEnd):
     def _give_up(self, trainer: L.Trainer, module: SFT, ledger: Ledger, verdict: GateVerdict) -> None:
         """Go back to the weights of the stage before, and forget what the round curated."""
         if verdict.before == "start":
-            restore_weights(module, partial(_start_weights, module), device=trainer.strategy.root_device)
+            start = partial(read_model, module.model_path, module.dtype_name, lora=module.lora)
+            restore_weights(module, start, device=trainer.strategy.root_device)
         else:
             checkpoint = trainer.strategy.broadcast(stage_weights(run_root(trainer) / "checkpoints", verdict.before))
             if checkpoint is None:
@@ -91,9 +90,3 @@ class RoundGate(AtStageEnd):
         data.drop(ledger.directory)
         if trainer.is_global_zero:
             say(f"{module.stage}: rolled back to the weights of the stage {verdict.before!r}")
-
-
-def _start_weights(module: SFT) -> dict[str, Any]:
-    """The weights before the first step; adapters begin with the same values in every process of a run."""
-    policy = load_policy(module.model_path, module.dtype_name, lora=module.lora)
-    return {f"policy.{name}": parameter for name, parameter in policy.named_parameters()}

@@ -21,6 +21,7 @@ commands:
   fit       tune a model, with RESET rounds in the loop: --config configs/mini/reset.yaml
             --dry_run: print the plan, its memory, disk and money, and train nothing
   validate  loss of a checkpoint on the validation sets: --config … --ckpt_path …
+  test      score checkpoints, folders or hub ids on the test sets: --config … [--ckpt_path RUN_OR_CKPT …] [--limit 10]
   prepare   read, filter and check data sets once, for PreparedSource: --config configs/data/paper.yaml [--data_dir DIR]
   preview   show what the model reads, with the loss mask: --config … [--rows 2] [--html FILE]
   select    select from a finished round again: ROUND_DIR [--selector TopKSelector --selector.k 3] [--sensitivity]
@@ -70,8 +71,8 @@ def _run(arguments: list[str]) -> int:
         from reset_pl.planning.plan import print_plan
 
         return print_plan([argument for argument in rest if argument not in DRY_RUN])
-    if command in ("fit", "validate"):
-        if command == "fit":
+    if command in ("fit", "validate", "test"):
+        if command != "validate":
             catch_signals()  # before the imports, which take seconds
         from reset_pl.cli import run_lightning
 
@@ -88,7 +89,7 @@ def _run(arguments: list[str]) -> int:
         print(f"report: {write_report(Path(rest[0]))}")  # noqa: T201
         return 0
     raise InputError(
-        f"expected a command (fit, validate, {', '.join(COMMANDS)} or report), but got {command!r}; "
+        f"expected a command (fit, validate, test, {', '.join(COMMANDS)} or report), but got {command!r}; "
         "see python -m reset_pl --help"
     )
 

@@ -200,11 +200,11 @@ class ResetCLI(LightningCLI):
     @property
     def _evaluation(self) -> Any:
         kind = importlib.import_module("callbacks").CheckpointEvaluation
-        found = [callback for callback in self.trainer.callbacks if isinstance(callback, kind)]
+        found = [callback for callback in self.trainer.callbacks if isinstance(callback, kind)]  # type: ignore[attr-defined]
         if not found:
             raise InputError(
-                "expected callbacks.CheckpointEvaluation in trainer.callbacks, which says by which sampler and judges a "
-                "test answers and scores, but there is none"
+                "expected callbacks.CheckpointEvaluation in trainer.callbacks, which says by which sampler and judges "
+                "a test answers and scores, but there is none"
             )
         return found[0]
 
@@ -255,7 +255,7 @@ _CLI = TypeVar("_CLI", bound=ResetCLI)
 
 
 def run_lightning() -> int:
-    """Run ``fit``, ``validate`` or ``test`` with the arguments of the process, which its other ranks are started with too.
+    """Run ``fit``, ``validate`` or ``test`` with the arguments of the process, which its other ranks get too.
 
     Returns:
         The exit status: 0, or 75 after a signal, when the same command goes on from there.

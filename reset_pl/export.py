@@ -176,12 +176,6 @@ def _load(checkpoint: Path, settings: _Settings, dtype: str, *, adapters_only: b
     policy = load_policy(settings.model, dtype, lora=lora)  # type: ignore[arg-type]  # argparse has checked it
     module = torch.nn.ModuleDict({"policy": policy})
     weights = read_weights(checkpoint)
-    strange = sorted(set(weights) - set(module.state_dict()))
-    if strange:
-        raise InputError(
-            f"expected weights of {settings.model}, but {checkpoint} has {strange[0]}, which is none of its "
-            f"({len(strange)} such parameters): has the model at that path been changed since?"
-        )
     check_weights(module, weights)
     for name, parameter in module.named_parameters():
         if name in weights:

@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "preparation": {"records", "errors", "files", "progress", "provenance", "arguments", "data", "mini"},
     "rounds": {"records", "errors", "interruption", "files", "progress", "data", "sampling", "judging"},
     "evaluation": {
-        *("records", "errors", "interruption", "files", "progress"),
+        *("records", "errors", "interruption", "files", "progress", "checkpoints"),
         *("metrics", "data", "sampling", "judging", "rounds"),
     },
     "report": {"records", "errors", "files", "metrics", "data", "judging", "rounds", "evaluation", "training_record"},

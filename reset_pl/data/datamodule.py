@@ -211,6 +211,10 @@ class ResetDataModule(L.LightningDataModule):
         tables = {name: self._encoded("validation", name) for name in self.examples("validation")}
         return self._loader(tables, mixture=None) if tables else []
 
+    def test_dataloader(self) -> DataLoader:
+        """One empty batch, which Lightning wants: ``callbacks.CheckpointEvaluation`` reads the test sets itself."""
+        return DataLoader([0])  # type: ignore[arg-type]
+
     def _encoded(self, split: Literal["train", "validation"], name: str) -> EncodedTable:
         if (split, name) not in self._tables:
             self._tables[split, name] = encode(f"{split}/{name}", self.examples(split)[name], self.encoder)

@@ -65,7 +65,7 @@ def judge_stage(run_dir: Path, stage: str, *, min_gain: float = 0.0) -> GateVerd
     Returns:
         The verdict; none when the stage, or any before it, has not been evaluated.
     """
-    stages = read_stages(run_dir)
+    stages = [entry for entry in read_stages(run_dir) if not entry.is_inside_stage]
     after = next((entry for entry in stages if entry.name == stage), None)
     earlier = [entry for entry in stages if after and entry.order < after.order and not entry.rolled_back]
     if after is None or not earlier:

@@ -18,10 +18,11 @@ from reset_pl.errors import InputError
 from reset_pl.evaluation.intervals import Interval
 from reset_pl.records import Aspect, Objective
 
-__all__ = ["DatasetScores", "Round", "Run", "Stage", "read_run", "read_stages"]
+__all__ = ["DatasetScores", "Round", "Run", "Stage", "read_run", "read_stages", "stage_order"]
 
 _FIRST_STAGES = {"start": 0, "mtl": 1}
 _ROUND = re.compile(r"round-(\d+)")
+_INSIDE = re.compile(r"(?P<stage>.+)-(?P<step>\d{6,})(-best-[\d.]+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +96,14 @@ class Stage:
         return f"{label} (rolled back)" if self.rolled_back else label
 
     @property
-    def order(self) -> tuple[int, int, str]:
-        """Sorting key: start, mtl, the rounds, then whatever else was evaluated, by step."""
-        match = _ROUND.fullmatch(self.name)
-        if match:
-            return 2, int(match[1]), ""
-        place = _FIRST_STAGES.get(self.name)
-        return (3, self.step or 0, self.name) if place is None else (place, 0, "")
+    def is_inside_stage(self) -> bool:
+        """Whether it is a checkpoint evaluated by its own name, ``mtl-000040``, and not a stage's end."""
+        return _INSIDE.fullmatch(self.name) is not None
+
+    @property
+    def order(self) -> tuple[int, int, float, bool, str]:
+        """Sorting key."""
+        return stage_order(self.name, self.step)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], *, rolled_back: bool = False) -> Stage:
@@ -185,6 +187,25 @@ class Run:
     """``environment.json``."""
     notes: tuple[str, ...] = field(default=())
     """What could not be read, in words."""
+
+
+def stage_order(name: str, step: int | None = None) -> tuple[int, int, float, bool, str]:
+    """Sorting key of stages: start, mtl, the rounds, then whatever else was evaluated, by step.
+
+    Checkpoints of a stage come before its end, by the steps in their names.
+
+    >>> sorted(["round-001", "mtl", "round-000", "mtl-000040", "start", "mtl-000020"], key=stage_order)
+    ['start', 'mtl-000020', 'mtl-000040', 'mtl', 'round-000', 'round-001']
+    """
+    inside = _INSIDE.fullmatch(name)
+    stage = inside["stage"] if inside else name
+    at = float(inside["step"]) if inside else math.inf
+    match = _ROUND.fullmatch(stage)
+    if match:
+        return 2, int(match[1]), at, not inside, name
+    if stage in _FIRST_STAGES:
+        return _FIRST_STAGES[stage], 0, at, not inside, name
+    return 3, 0, float(inside["step"]) if inside else float(step or 0), not inside, name
 
 
 def read_run(run_dir: Path) -> Run:
@@ -277,7 +298,12 @@ def _intervals(entries: Mapping[str, Any], n: int) -> dict[str, Interval]:
         mean = _number(entry.get("mean")) if isinstance(entry, Mapping) else None
         if mean is not None:
             low, high = _number(entry.get("low")), _number(entry.get("high"))
-            found[key] = Interval(mean=mean, low=mean if low is None else low, high=mean if high is None else high, n=n)
+            found[key] = Interval(
+                mean=mean,
+                low=mean if low is None else low,
+                high=mean if high is None else high,
+                n=int(_number(entry.get("n")) or n),
+            )
     return found
 
 

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from reset_pl.evaluation.intervals import Interval, bootstrap_interval, macro_interval
+from reset_pl.errors import InputError
+from reset_pl.evaluation.predictions import Predictions
+from reset_pl.evaluation.scoring import Row, score_columns, score_row, write_rows
+from reset_pl.evaluation.summary import summarise
 from reset_pl.files import committed
-from reset_pl.judging.task import references_of
-from reset_pl.judging.verdicts import is_declined
-from reset_pl.metrics.coverage import bigram_coverage, unigram_coverage
 from reset_pl.progress import Progress
-from reset_pl.records import Aspect, Candidate, Example, Judge, Objective, Status, Verdict
+from reset_pl.records import Example, Judge
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.rounds.ranks import Ranks, check_interruption, leaving_together, wait_until
-from reset_pl.sampling.decoding import GreedyPlan, Sampler
+from reset_pl.sampling.decoding import Sampler
 
-Row = dict[str, Any]
-_ABSTRACTIVE = (Objective.ABSTRACTIVE_QA, Objective.SUMMARIZATION)
-_DECLINED = {"declined": True, "declined_unanswerable": False}
-"""Share of answers that decline → whether it is over the questions that their passages answer, or over the others."""
+Opened = Callable[[], AbstractContextManager[Sampler]]
+"""Hands a sampler the policy for as long as the block runs; asked for only where an answer is missing."""
+_NAMED = 5
+"""Examples without an answer that a message names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +32,9 @@ class EvaluationSettings:
     """What an evaluation is of."""
 
     stage: str
-    """Name of the stage: ``start``, ``mtl``, ``round-000``, …"""
-    step: int
-    """Optimizer steps taken."""
+    """Name of the stage: ``start``, ``mtl``, ``round-000``, … or of a checkpoint."""
+    step: int | None
+    """Optimizer steps taken; none where that is not known."""
     policy: str
     """Fingerprint of the weights."""
     commit: str | None
@@ -46,6 +43,8 @@ class EvaluationSettings:
     """Data sets that were trained on."""
     max_new_tokens: int
     """Length limit of an answer."""
+    encoding: int = 0
+    """Fingerprint of tokenizer, template and row length."""
     chunk_size: int = 256
     """Examples answered together; equal chunks give equal answers."""
 
@@ -55,7 +54,7 @@ def evaluate(
     settings: EvaluationSettings,
     *,
     examples: Mapping[str, Sequence[Example]],
-    sampler: Sampler,
+    opened: Opened,
     judges: Sequence[Judge],
     held_out_judges: Sequence[Judge],
     ranks: Ranks | None = None,
@@ -63,11 +62,13 @@ def evaluate(
 ) -> Path:
     """Answer and score every example; write ``<stage>.json`` and ``<stage>.parquet``.
 
+    What was answered and judged before, by a killed evaluation or one with other judges, is taken from ``predictions``.
+
     Args:
         directory: The run's ``evaluation`` folder.
         settings: What is evaluated.
         examples: Data set → its examples.
-        sampler: Answers; holds the policy already.
+        opened: Gives the sampler that answers.
         judges: Give the scores of their aspects, the mean where several share one.
         held_out_judges: Each gives a column of its own, ``<aspect>_<judge>``; they never take part in selection.
         ranks: This process among several.
@@ -77,219 +78,187 @@ def evaluate(
         The JSON file.
 
     Raises:
-        Interrupted: The process, or another rank, was asked to stop; the evaluation is done anew at the next start.
+        InputError: An example got no answer.
+        Interrupted: The process, or another rank, was asked to stop; what has been answered and judged is kept.
     """
     ranks = ranks or Ranks()
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{settings.stage}.json"
-    ledger = Ledger(directory / f".{settings.stage}")
+    ledger = Ledger(directory / f".{settings.stage}")  # where ranks leave word
     if ranks.rank == 0:
         shutil.rmtree(ledger.directory, ignore_errors=True)
         ledger.parts.mkdir(parents=True)
     ranks.barrier()
-    shares = [ledger.parts / f"{rank}.parquet" for rank in range(ranks.world_size)]
-    columns = score_columns(held_out_judges)
+    kept = kept_predictions(directory, settings)
+    chunks = ranks.own(_chunks(examples, settings.chunk_size))
+    is_missing = any(kept.answer(example) is None for chunk in chunks for example in chunk)
+    if ranks.anyone(is_missing):
+        with opened() as sampler, leaving_together(ledger, ranks):
+            _answer(chunks, sampler, kept, ledger, settings.stage)
+            _meet("answered", kept, ledger, ranks)
     with leaving_together(ledger, ranks):
-        own = _share(examples, settings.chunk_size, ranks)
-        rows = _answer_and_score(own, settings, sampler, judges, held_out_judges, ledger, count_tokens)
-        _write_rows(shares[ranks.rank], rows, columns)
-        wait_until(lambda: all(share.exists() for share in shares), ledger)
+        _judge(chunks, [*judges, *held_out_judges], kept, ledger, settings.stage)
+        _meet("judged", kept, ledger, ranks)
+    path = directory / f"{settings.stage}.json"
     if ranks.rank == 0:
-        rows = sorted((row for share in shares for row in pq.read_table(share).to_pylist()), key=_by_example)
-        _write_rows(directory / f"{settings.stage}.parquet", rows, columns)
+        kept.load()
+        columns = score_columns(held_out_judges)
+        rows = _rows(examples, judges, held_out_judges, kept, count_tokens)
+        write_rows(directory / f"{settings.stage}.parquet", rows, columns)
         with committed(path) as file:
-            file.write((json.dumps(summarise(rows, examples, settings, columns), indent=2) + "\n").encode())
+            content = _heading(settings, examples, judges, held_out_judges, kept)
+            content |= summarise(rows, examples, settings.seen, columns)
+            file.write((json.dumps(content, indent=2) + "\n").encode())
         shutil.rmtree(ledger.directory)
     ranks.barrier()
     return path
 
 
-def score_columns(held_out_judges: Sequence[Judge]) -> list[str]:
-    """Names of an example's scores."""
-    extra = [f"{judge.aspect}_{judge.name}" for judge in held_out_judges]
-    coverage = ["unigram_coverage", "bigram_coverage"]
-    return [Aspect.FAITHFULNESS, "faithfulness_raw", Aspect.TASK, Aspect.INSTRUCTION, *coverage, *extra]
+def kept_predictions(directory: Path, settings: EvaluationSettings) -> Predictions:
+    """What earlier evaluations of these weights left, under the run's ``evaluation`` folder."""
+    return Predictions(
+        directory / "predictions" / settings.policy,
+        encoding=settings.encoding,
+        max_new_tokens=settings.max_new_tokens,
+    )
 
 
-def _share(examples: Mapping[str, Sequence[Example]], size: int, ranks: Ranks) -> list[list[Example]]:
-    """This rank's chunks; which examples make a chunk does not depend on the number of ranks."""
-    chunks = [
-        list(rows[start : start + size]) for _, rows in sorted(examples.items()) for start in range(0, len(rows), size)
-    ]
-    return chunks[ranks.rank :: ranks.world_size]
-
-
-def _answer_and_score(
-    chunks: Sequence[Sequence[Example]],
+def is_evaluated(
+    directory: Path,
     settings: EvaluationSettings,
-    sampler: Sampler,
+    *,
+    examples: Mapping[str, Sequence[Example]],
     judges: Sequence[Judge],
     held_out_judges: Sequence[Judge],
-    ledger: Ledger,
-    count_tokens: Callable[[str], int] | None,
-) -> list[Row]:
-    plan = GreedyPlan(settings.max_new_tokens)
-    rows: list[Row] = []
-    with Progress(sum(map(len, chunks)), f"evaluating {settings.stage}", "examples") as progress:
-        for chunk in chunks:
-            check_interruption(ledger)
-            by_id = {example.id: example for example in chunk}
-            pairs = [(by_id[candidate.example_id], candidate) for candidate in sampler.sample(chunk, plan)]
-            scores: dict[str, Row] = {candidate.id: {} for _, candidate in pairs}
-            _add_scores(scores, pairs, judges)
-            for judge in held_out_judges:
-                for verdict in judge.judge(pairs):
-                    scores[verdict.candidate_id][f"{judge.aspect}_{judge.name}"] = verdict.score
-            rows.extend(_row(example, candidate, scores[candidate.id], count_tokens) for example, candidate in pairs)
-            progress.advance(len(chunk))
-    return rows
+) -> bool:
+    """Whether ``<stage>.json`` holds this very evaluation; not so where only the judges are others.
+
+    Raises:
+        InputError: The name is taken by other weights or another test.
+    """
+    path = directory / f"{settings.stage}.json"
+    if not path.exists():
+        return False
+    try:
+        found = json.loads(path.read_text())
+        policy = found["policy"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"expected scores in {path}, but it cannot be read: move it away") from error
+    elsewhere = "give --trainer.default_root_dir a new directory, or move it away"
+    if policy != settings.policy:
+        raise InputError(
+            f"expected {settings.stage} to be free for weights with the fingerprint {settings.policy}, but {path} "
+            f"holds scores of others ({policy}): {elsewhere}"
+        )
+    if "examples" not in found:  # of an older version, which did not say
+        return True
+    wanted = _heading(settings, examples, judges, held_out_judges, kept_predictions(directory, settings))
+    if found["examples"] != wanted["examples"]:
+        raise InputError(
+            f"expected {path} to be of the same test examples, template and length limit, but it is of others: "
+            f"{elsewhere}"
+        )
+    return found["judges"] == wanted["judges"]
 
 
-def _add_scores(scores: dict[str, Row], pairs: Sequence[tuple[Example, Candidate]], judges: Sequence[Judge]) -> None:
-    """The mean over the judges of each aspect; ``faithfulness_raw`` beside faithfulness, unclipped."""
-    verdicts: defaultdict[tuple[str, Aspect], list[Verdict]] = defaultdict(list)
-    for judge in judges:
-        for verdict in judge.judge(pairs):
-            if verdict.status is Status.SCORED:
-                verdicts[verdict.candidate_id, verdict.aspect].append(verdict)
-    for (candidate_id, aspect), own in verdicts.items():
-        scores[candidate_id][aspect] = _mean([v.score for v in own if v.score is not None])
-        if aspect is Aspect.FAITHFULNESS:
-            raws = [v.raw if v.raw is not None else v.score for v in own]
-            scores[candidate_id]["faithfulness_raw"] = _mean([raw for raw in raws if raw is not None])
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _row(example: Example, candidate: Candidate, scores: Row, count_tokens: Callable[[str], int] | None) -> Row:
-    is_question = example.objective.is_question
-    references = references_of(example) if count_tokens else ()
-    return {
-        "example_id": example.id,
-        "dataset": example.dataset,
-        "text": candidate.text,
-        "token_count": len(candidate.token_ids),
-        "finish_reason": candidate.finish_reason,
-        "answerable": example.answerable if is_question else None,
-        "declined": is_declined(example, candidate.text) if is_question else None,
-        "reference_token_count": max(map(count_tokens, references)) if count_tokens and references else None,
-        **_coverage(example, candidate.text),
-        **scores,
-    }
-
-
-def _coverage(example: Example, text: str) -> Row:
-    """How much of the answer is in the passages (paper, Figures 9 and 10): of extractive QA, where none declines."""
-    if example.objective is not Objective.EXTRACTIVE_QA or is_declined(example, text):
-        return {}
-    return {
-        "unigram_coverage": unigram_coverage(text, *example.passages),
-        "bigram_coverage": bigram_coverage(text, *example.passages),
-    }
-
-
-def _by_example(row: Row) -> tuple[str, str]:
-    return row["dataset"], row["example_id"]
-
-
-def _write_rows(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
-    schema = pa.schema(
-        {
-            "example_id": pa.string(),
-            "dataset": pa.string(),
-            "text": pa.string(),
-            "token_count": pa.int64(),
-            "finish_reason": pa.string(),
-            "answerable": pa.bool_(),
-            "declined": pa.bool_(),
-            "reference_token_count": pa.int64(),
-            **{column: pa.float64() for column in columns},
-        }
-    )
-    with committed(path) as file:
-        pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), file)
-
-
-# ---------------------------------------------------------------------- summary
-
-
-def summarise(
-    rows: Sequence[Row],
-    examples: Mapping[str, Sequence[Example]],
+def _heading(
     settings: EvaluationSettings,
-    columns: Sequence[str],
+    examples: Mapping[str, Sequence[Example]],
+    judges: Sequence[Judge],
+    held_out_judges: Sequence[Judge],
+    kept: Predictions,
 ) -> dict[str, Any]:
-    """The content of ``<stage>.json``: means with 95% bootstrap intervals per data set, and macro averages."""
-    by_dataset: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_dataset[row["dataset"]].append(row)
-    groups = {name: examples[name][0].objective for name in by_dataset}
-    datasets = {
-        name: {
-            "group": str(groups[name]),
-            "seen": name in settings.seen,
-            "n": len(own),
-            "truncated": _mean([row["finish_reason"] == "length" for row in own]),
-            **{column: _interval(_values(own, column)) for column in columns},
-            "n_faithfulness": len(_values(own, Aspect.FAITHFULNESS)),
-            **{key: _interval(_declined(own, answerable)) for key, answerable in _DECLINED.items()},
-            "length": _interval([float(row["token_count"]) for row in own]),
-        }
-        for name, own in sorted(by_dataset.items())
-    }
     return {
         "stage": settings.stage,
         "step": settings.step,
         "policy": settings.policy,
         "commit": settings.commit,
-        "datasets": datasets,
-        "macro": _macro(by_dataset, groups, settings.seen, columns),
+        "max_new_tokens": settings.max_new_tokens,
+        "examples": kept.fingerprint(examples),
+        "judges": [
+            {"name": judge.name, "version": judge.version, "aspect": str(judge.aspect), "held_out": held_out}
+            for held_out, own in ((False, judges), (True, held_out_judges))
+            for judge in own
+        ],
     }
 
 
-def _values(rows: Sequence[Row], column: str) -> list[float]:
-    return [row[column] for row in rows if row.get(column) is not None]
+# ---------------------------------------------------------------------- answers and verdicts
 
 
-def _declined(rows: Sequence[Row], answerable: bool) -> list[float]:
-    """1 for each answer that declines and 0 for each that does not, of the questions that are answerable or not."""
-    return [float(row["declined"]) for row in rows if row["answerable"] is answerable]
+def _chunks(examples: Mapping[str, Sequence[Example]], size: int) -> list[list[Example]]:
+    """Which examples make a chunk does not depend on the number of ranks."""
+    return [
+        list(rows[start : start + size]) for _, rows in sorted(examples.items()) for start in range(0, len(rows), size)
+    ]
 
 
-def _interval(values: Sequence[float]) -> dict[str, float] | None:
-    return bootstrap_interval(values, seed=0).to_json() if values else None
+def _answer(
+    chunks: Sequence[Sequence[Example]], sampler: Sampler, kept: Predictions, ledger: Ledger, stage: str
+) -> None:
+    """Have what is missing answered, chunk by chunk.
+
+    Raises:
+        InputError: The sampler left examples without an answer.
+    """
+    open_chunks = [[example for example in chunk if kept.answer(example) is None] for chunk in chunks]
+    total, missing = sum(map(len, chunks)), sum(map(len, open_chunks))
+    with Progress(total, f"evaluating {stage}", "examples", done=total - missing) as progress:
+        for chunk in filter(None, open_chunks):
+            check_interruption(ledger)
+            answers = {answer.example_id: answer for answer in sampler.sample(chunk, kept.plan)}
+            kept.keep_answers((example, answers[example.id]) for example in chunk if example.id in answers)
+            progress.advance(len(chunk))
+    lost = [example.id for chunk in open_chunks for example in chunk if kept.answer(example) is None]
+    if lost:
+        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        raise InputError(
+            f"expected an answer to every test example, but {type(sampler).__name__} gave none to {len(lost)} of "
+            f"{total}: {', '.join(lost[:_NAMED])}{more}; the answers that it gave are kept, and the same command asks "
+            "for these alone"
+        )
 
 
-def _macro(
-    by_dataset: Mapping[str, Sequence[Row]],
-    groups: Mapping[str, Objective],
-    seen: frozenset[str],
-    columns: Sequence[str],
-) -> dict[str, Any]:
-    """Macro averages over data sets; faithfulness columns also by group and by seen and unseen sets."""
-    subsets: dict[str, set[str]] = {
-        "seen": {name for name in groups if name in seen},
-        "unseen": {name for name in groups if name not in seen},
-        "extractive": {name for name, group in groups.items() if group is Objective.EXTRACTIVE_QA},
-        "abstractive": {name for name, group in groups.items() if group in _ABSTRACTIVE},
-    }
-    macro: dict[str, Any] = {}
-    for column in columns:
-        values = {name: own for name, rows in by_dataset.items() if (own := _values(rows, column))}
-        macro[column] = _macro_json(values)
-        if column.startswith(Aspect.FAITHFULNESS):
-            for suffix, names in subsets.items():
-                macro[f"{column}_{suffix}"] = _macro_json({name: values[name] for name in values if name in names})
-    for key, answerable in _DECLINED.items():
-        shares = {name: _declined(rows, answerable) for name, rows in by_dataset.items()}
-        macro[key] = _macro_json({name: own for name, own in shares.items() if own})
-    return macro
+def _judge(
+    chunks: Sequence[Sequence[Example]], judges: Sequence[Judge], kept: Predictions, ledger: Ledger, stage: str
+) -> None:
+    """Have what is missing judged, chunk by chunk."""
+    with Progress(sum(map(len, chunks)), f"judging {stage}", "examples") as progress:
+        for chunk in chunks:
+            check_interruption(ledger)
+            pairs = [(example, answer) for example in chunk if (answer := kept.answer(example)) is not None]
+            verdicts = []
+            for judge in judges:
+                own = [pair for pair in pairs if not kept.is_judged(judge, *pair)]
+                said = {verdict.candidate_id: verdict for verdict in judge.judge(own)} if own else {}
+                verdicts += [(judge, example, answer, said.get(answer.id)) for example, answer in own]
+            kept.keep_verdicts(verdicts)
+            progress.advance(len(chunk))
 
 
-def _macro_json(values: Mapping[str, Sequence[float]]) -> dict[str, float] | None:
-    if not values:
-        return None
-    interval: Interval = macro_interval(values, seed=0)
-    return interval.to_json()
+def _meet(name: str, kept: Predictions, ledger: Ledger, ranks: Ranks) -> None:
+    """Wait for the others without a collective, since they may be late by hours, and until their parts can be seen."""
+    notes = [ledger.parts / f"{name}-{rank}" for rank in range(ranks.world_size)]
+    with committed(notes[ranks.rank]) as file:
+        file.write("\n".join(kept.written).encode())
+    wait_until(lambda: all(note.exists() for note in notes), ledger)
+    parts = [kept.directory / part for note in notes for part in note.read_text().split()]
+    wait_until(lambda: all(part.exists() for part in parts), ledger)
+
+
+def _rows(
+    examples: Mapping[str, Sequence[Example]],
+    judges: Sequence[Judge],
+    held_out_judges: Sequence[Judge],
+    kept: Predictions,
+    count_tokens: Callable[[str], int] | None,
+) -> list[Row]:
+    rows = []
+    for example in (example for own in examples.values() for example in own):
+        answer = kept.answer(example)
+        assert answer is not None, f"{example.id} was answered, or an error raised"
+        verdicts, held_out = (
+            [verdict for judge in own if (verdict := kept.verdict(judge, example, answer)) is not None]
+            for own in (judges, held_out_judges)
+        )
+        rows.append(score_row(example, answer, verdicts, held_out, count_tokens=count_tokens))
+    return sorted(rows, key=lambda row: (row["dataset"], row["example_id"]))

@@ -14,7 +14,14 @@ from reset_pl.policy.adapters import Lora, with_adapters
 DType = Literal["float32", "bfloat16", "float16"]
 
 
-def load_policy(path: str, dtype: DType, *, lora: Lora | None = None, activation_checkpointing: bool = False) -> Any:
+def load_policy(
+    path: str,
+    dtype: DType,
+    *,
+    lora: Lora | None = None,
+    activation_checkpointing: bool = False,
+    option: str = "--model.model",
+) -> Any:
     """A causal language model from a folder or a hub id, in training mode.
 
     Args:
@@ -22,6 +29,7 @@ def load_policy(path: str, dtype: DType, *, lora: Lora | None = None, activation
         dtype: Type of the parameters in memory.
         lora: Adapters to train in place of the weights.
         activation_checkpointing: Whether activations are computed again in the backward pass, to save memory.
+        option: How the user gave the path.
 
     Raises:
         InputError: There is no such model, its layers are not those that get adapters, or it cannot be quantized here.
@@ -32,16 +40,14 @@ def load_policy(path: str, dtype: DType, *, lora: Lora | None = None, activation
     logging.disable_progress_bar()  # its bars for a few shards tear ours
 
     if Path(path).is_dir() and not (Path(path) / "config.json").exists():
-        raise InputError(
-            f"expected a Hugging Face model folder at {path}, but it has no config.json: mend --model.model"
-        )
+        raise InputError(f"expected a Hugging Face model folder at {path}, but it has no config.json: mend {option}")
     settings = _in_four_bits() if lora is not None and lora.quantize else {"dtype": getattr(torch, dtype)}
     try:
         model = AutoModelForCausalLM.from_pretrained(path, **settings)
     except (OSError, ValueError) as error:
         line = (str(error).splitlines() or [""])[0]
         raise InputError(
-            f"expected a model at --model.model {path!r} (a folder, as seen from {Path.cwd()}, or a hub id): {line}"
+            f"expected a model at {option} {path!r} (a folder, as seen from {Path.cwd()}, or a hub id): {line}"
         ) from error
     if activation_checkpointing:
         # Not reentrant: gradients then reach the adapters although the embeddings, which are frozen, need none.

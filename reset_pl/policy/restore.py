@@ -12,6 +12,8 @@ import torch
 from torch import distributed
 
 from reset_pl.errors import InputError
+from reset_pl.policy.adapters import Lora
+from reset_pl.policy.load import DType, load_policy
 from reset_pl.policy.weights import is_sharded, writable
 
 _OF_DEEPSPEED = ("module", "optimizer", "skipped_steps", "global_steps", "dp_world_size", "mp_world_size")
@@ -56,6 +58,22 @@ def read_weights(path: Path) -> Mapping[str, Any]:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # it chats
         sharded: Mapping[str, Any] = get_fp32_state_dict_from_zero_checkpoint(str(path), lazy_mode=True)
     return sharded
+
+
+def read_model(path: str, dtype: DType, *, lora: Lora | None = None, option: str = "--model.model") -> dict[str, Any]:
+    """Name → whole weight of a Hugging Face folder or hub id, as the module in training names them.
+
+    Args:
+        path: Folder or hub id.
+        dtype: Type of the weights.
+        lora: Adapters, which begin with the same values in every process of a run.
+        option: How the user gave the path.
+
+    Raises:
+        InputError: There is no such model.
+    """
+    policy = load_policy(path, dtype, lora=lora, option=option)
+    return {f"policy.{name}": parameter for name, parameter in policy.named_parameters()}
 
 
 def _load(file: Path, *, of: Path) -> dict[str, Any]:
@@ -105,7 +123,8 @@ def _assign(parameter: torch.nn.Parameter, value: torch.Tensor) -> None:
         return
     from deepspeed.utils import safe_set_full_fp32_param
 
-    safe_set_full_fp32_param(parameter, value)
+    if hasattr(parameter, "_z3_optimizer") or hasattr(parameter, "_hp_mapping"):  # in a fit, not in a test
+        safe_set_full_fp32_param(parameter, value)
     with writable([parameter]):
         parameter.data.copy_(value)
 
@@ -124,6 +143,12 @@ def check_weights(model: torch.nn.Module, weights: Mapping[str, Any]) -> None:
     Raises:
         InputError: The weights are those of another model.
     """
+    strange = sorted(set(weights) - set(model.state_dict()))
+    if strange:
+        raise InputError(
+            f"expected weights of the model in training, but {strange[0]} is none of its parameters "
+            f"({len(strange)} such of {len(weights)}): give the --model.model and --model.lora that they belong to"
+        )
     shapes = {name: _shape(parameter) for name, parameter in model.named_parameters() if parameter.requires_grad}
     wrong = [name for name, shape in shapes.items() if name not in weights or weights[name].shape != shape]
     if wrong:

@@ -81,7 +81,7 @@ def check_interruption(ledger: Ledger) -> None:
         ledger.note_interruption()
     elif not ledger.interrupted:
         return
-    raise Interrupted("what a round has sampled and judged is kept, an evaluation begins anew")
+    raise Interrupted("what has been sampled and judged is kept")
 
 
 def wait_until(done: Callable[[], bool], ledger: Ledger) -> None:

@@ -250,6 +250,9 @@ class SFT(L.LightningModule):
         self._val_loss.update(self.losses(batch))
         self.log("val/loss", self._val_loss, prog_bar=True)
 
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Nothing: ``callbacks.CheckpointEvaluation`` does a test."""
+
     # ------------------------------------------------------------------ optimizer
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

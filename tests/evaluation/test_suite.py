@@ -6,7 +6,9 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,7 @@ def run(directory: Path, ranks: Ranks | None = None, answer: Callable[[Example, 
         directory,
         settings,
         examples=EXAMPLES,
-        sampler=ScriptedSampler(answer),
+        opened=partial(nullcontext, ScriptedSampler(answer)),
         judges=[ExactMatchJudge(), ScriptedJudge(faithful, "one"), ScriptedJudge(zero, "two")],
         held_out_judges=[ScriptedJudge(lambda e, c: 0.25 if e.dataset != "open" else None, "held")],
         ranks=ranks,
@@ -81,7 +83,7 @@ def test_scores_and_macro_averages_by_hand(tmp_path: Path) -> None:
     assert instruction["faithfulness"] is None
     assert instruction["task"] is None
     assert (qa["n_faithfulness"], instruction["n_faithfulness"]) == (5, 0)
-    assert qa["declined"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert qa["declined"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "n": 5}
     assert qa["declined_unanswerable"] is instruction["declined"] is None
     macro = content["macro"]
     assert macro["faithfulness"]["mean"] == pytest.approx((3 / 10 + 1 / 3) / 2)  # over data sets, not rows
@@ -111,13 +113,17 @@ def run_ranks(directory: Path, world_size: int, slow: Callable[[int], float] = l
     """Threads in place of processes, whose collectives give up after a second; returns how each one fared."""
     meeting = threading.Barrier(world_size, timeout=1.0)
     outcomes = [""] * world_size
+    said_by = [False] * world_size
 
     def one(rank: int) -> None:
         ranks = Ranks(rank=rank, world_size=world_size, barrier=lambda: meeting.wait() and None)
 
         def anyone(said: bool) -> bool:
+            said_by[rank] = said
             meeting.wait()
-            return said
+            answer = any(said_by)
+            meeting.wait()
+            return answer
 
         def late(example: Example, draw: Any) -> str:
             time.sleep(slow(rank))
@@ -169,7 +175,9 @@ def test_declines_are_counted_apart_and_are_no_faithfulness(tmp_path: Path) -> N
             stage="mtl", step=1, policy="p", commit=None, seen=frozenset(), max_new_tokens=4, chunk_size=3
         ),
         examples=examples,
-        sampler=ScriptedSampler(lambda e, d: NOT_IN_PASSAGES if e.id in declined else f"w{e.id[-1]}"),
+        opened=lambda: nullcontext(
+            ScriptedSampler(lambda e, d: NOT_IN_PASSAGES if e.id in declined else f"w{e.id[-1]}")
+        ),
         judges=[ExactMatchJudge(), SpanCoverageJudge()],
         held_out_judges=[],
     )

@@ -53,7 +53,7 @@ class DiesWithTheSignal(ScriptedSampler):
 
 def test_chunks_begun_are_committed_and_no_other(tmp_path: Path) -> None:
     directory, sampler, judge = tmp_path / "round-000", Signalling(answer), Slow(is_right)
-    with pytest.raises(Interrupted, match="what a round has sampled and judged is kept"):
+    with pytest.raises(Interrupted, match="what has been sampled and judged is kept"):
         run(directory, sampler, [judge])
     parts = [path.name for path in (directory / "parts").iterdir()]
     assert len([name for name in parts if name.startswith("candidates-")]) == 2
