@@ -160,7 +160,7 @@ def _averaged(
                 pair = one[name][example_id], other[name][example_id]
                 pairs.setdefault(name, {}).setdefault(example_id, []).append(pair)
     means = {
-        name: np.array([np.mean(own[example_id], axis=0) for example_id in sorted(own)])
+        name: np.array([[sum(side) / len(side) for side in zip(*own[key], strict=True)] for key in sorted(own)])
         for name, own in sorted(pairs.items())
     }
     return {name: own[:, 0] for name, own in means.items()}, {name: own[:, 1] for name, own in means.items()}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reset_pl.errors import InputError
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.intervals import Interval
 from reset_pl.evaluation.results import Stage
@@ -70,7 +71,10 @@ def write_tables(study_dir: Path) -> Path:
     """
     study = read_results(study_dir)
     folder = study.path / "tables"
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write tables to {folder}: {error.strerror or error}") from error
     tables = result_tables(study)
     files = {
         "results.md": "\n".join([heading_of(study, "Results"), *map(markdown, tables)]),
@@ -146,7 +150,7 @@ def _rows(study: StudyResults, columns: Sequence[Column]) -> list[list[Cell]]:
         [
             Cell(arm.title),
             Cell(_seeds_of(study, arm)),
-            *(_cell(column, own, top) for column, own, top in zip(columns, row, best, strict=True)),
+            *(_cell(column, own, top, len(arm.results)) for column, own, top in zip(columns, row, best, strict=True)),
         ]
         for arm, row in zip(study.arms, summaries, strict=True)
     ]
@@ -160,12 +164,14 @@ def _best(column: Column, summaries: Sequence[Summary | None]) -> str | None:
     return numbers.score(min(means) if column.score == "declined" else max(means))
 
 
-def _cell(column: Column, summary: Summary | None, best: str | None) -> Cell:
+def _cell(column: Column, summary: Summary | None, best: str | None, seeds: int) -> Cell:
+    """A mean and its spread; how many of the arm's seeds it is over, where some have no such score."""
     if summary is None:
         return Cell(numbers.MISSING)
     shown: Callable[[float], str] = "{:.1f}".format if column.score in _LENGTHS else numbers.score
     text = shown(summary.mean) + ("" if summary.spread is None else f" ± {shown(summary.spread)}")
-    return Cell(text + (_ONE_SEED if summary.n == 1 else ""), bold=shown(summary.mean) == best)
+    text += _ONE_SEED if summary.n == 1 else ""
+    return Cell(text + (f" ({summary.n} of {seeds})" if summary.n < seeds else ""), bold=shown(summary.mean) == best)
 
 
 def _seeds_of(study: StudyResults, arm: ArmResults) -> str:
