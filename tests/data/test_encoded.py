@@ -234,3 +234,26 @@ def test_more_than_half_a_percent_without_a_target_stop_the_run_with_examples(
     assert "expected a 'response' to train on" in message
     assert "\n" not in message
     encode("d", [*examples, make_example(999, response="yes")], make_encoder())  # 2 of 400 are just half a percent
+
+
+def test_pairs_come_back_from_a_table_and_a_worker(
+    examples: list[Example], make_encoder: Callable[..., Encoder]
+) -> None:
+    """Every other row is a pair; one has no target."""
+    mixed = [replace(e, rejected="no " * i) if i % 2 else e for i, e in enumerate(examples)] * 40
+    mixed[2] = replace(mixed[2], response=None)
+    encoder = make_encoder()
+    table = encode("own", mixed, encoder)
+    for copied in (table, pickle.loads(pickle.dumps(table))):
+        for i, example in enumerate(mixed):
+            row = copied.row(i, "d")
+            if i == 2:
+                assert (copied.lengths[i], copied.num_targets[i]) == (0, 0)
+                continue
+            expected = encoder.encode(example)
+            assert np.asarray(row.input_ids).tolist() == list(expected.input_ids)
+            assert np.asarray(row.rejected).tolist() == list(expected.rejected)
+            assert bool(len(row.rejected)) == bool(i % 2)
+            assert copied.lengths[i] == len(expected.input_ids) + len(expected.rejected)
+            assert copied.num_targets[i] == copied.lengths[i] - expected.prompt_length
+    assert table.counts.tokens == table.lengths.sum() == len(table.tokens)

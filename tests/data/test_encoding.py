@@ -315,3 +315,52 @@ def test_an_answer_is_tokenized_as_it_stands_behind_its_prompt(
     assert answer == [*target, "</s>"]
     together = template.prompt(qa(("Ada ran.",)), space_first) + template.response_prefix + "Ada"
     assert row.input_ids[:-1] == space_first(together)["input_ids"]
+
+
+# ---------------------------------------------------------------- pairs
+
+
+def test_both_answers_of_a_pair_stand_behind_the_same_prompt(make_encoder: Callable[..., Encoder]) -> None:
+    encoder = make_encoder()
+    example = qa(("Ada ran.",), response="Ada")
+    row = encoder.encode(replace(example, rejected="Bob and Eve"))
+    chosen, rejected = row.answers
+    for answer, text in ((chosen, "Ada"), (rejected, "Bob and Eve")):
+        alone = encoder.encode(replace(example, response=text))
+        assert (list(answer.input_ids), answer.prompt_length) == (list(alone.input_ids), alone.prompt_length)
+        assert answer.answers == (answer,)
+        assert answer.dataset == "d"
+
+
+def test_a_context_is_cut_for_the_longer_answer_of_a_pair(make_encoder: Callable[..., Encoder], tokenizer: Any) -> None:
+    example = qa(("Ada ran far. " + "x" * 40,), response="Ada")
+    whole = make_encoder().encode(example)
+    encoder = make_encoder(max_length=len(whole.input_ids))
+    assert encoder.encode(example).passages_cut == 0
+    for pair in (
+        replace(example, rejected="Ada" + "y" * 10),
+        replace(example, response="Ada" + "y" * 10, rejected="Ada"),
+    ):
+        row = encoder.encode(pair)
+        assert row.passages_cut == 1
+        assert max(len(answer.input_ids) for answer in row.answers) == len(whole.input_ids)
+        chosen, rejected = (list(answer.input_ids[: answer.prompt_length]) for answer in row.answers)
+        assert chosen == rejected
+
+
+@pytest.mark.parametrize(("response", "rejected"), [("abcdefgh", "abc"), ("abc", "abcdefgh")])
+def test_a_cut_answer_of_a_pair_is_told(
+    make_encoder: Callable[..., Encoder], make_example: Make, response: str, rejected: str
+) -> None:
+    encoder = make_encoder(max_response_tokens=5)
+    assert encoder.encode(make_example(response=response, rejected=rejected)).response_cut
+    assert not encoder.encode(make_example(response="abc", rejected="abcd")).response_cut
+
+
+@pytest.mark.parametrize("answers", [("abc", "abc"), ("abcdef", "abcdeg"), ("", "")])
+def test_a_pair_of_the_same_tokens_teaches_nothing(
+    make_encoder: Callable[..., Encoder], make_example: Make, answers: tuple[str, str]
+) -> None:
+    example = make_example(response=answers[0], rejected=answers[1])
+    with pytest.raises(InputError, match="d/1: both answers of the pair have the same tokens"):
+        make_encoder(max_response_tokens=5).encode(example)

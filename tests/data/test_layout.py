@@ -57,3 +57,15 @@ def test_both_layouts_have_the_same_targets_in_the_same_order(shapes: list[tuple
         flat = batch["input_ids"].flatten()
         assert flat[batch["predictors"] + 1].tolist() == batch["targets"].tolist()
     assert len(padded["targets"]) == sum(rest for _, rest in shapes)
+
+
+def test_a_pair_is_two_rows_one_behind_the_other() -> None:
+    pair = Encoded(input_ids=[5, 6, 7], prompt_length=1, dataset="d", rejected=[8])
+    for packed in (True, False):
+        batch, apart = (collate(*rows, packed=packed) for rows in ((pair, row(3, 4)), (*pair.answers, row(3, 4))))
+        assert batch["input_ids"].tolist() == apart["input_ids"].tolist()
+        assert batch["targets"].tolist() == [6, 7, 8, 4]
+        assert batch["row_of_target"].tolist() == [0, 0, 1, 2]
+        assert batch["dataset"] == ["d"] * 3
+        assert (batch["num_pairs"], batch["step_rows"]) == (1, 2)
+        assert (apart["num_pairs"], apart["step_rows"]) == (0, 3)

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,12 @@ import pytest
 from lightning.pytorch.loggers.logger import Logger
 
 from reset_pl.data.datamodule import ResetDataModule
+from reset_pl.data.pairs import PairSource
 from reset_pl.data.sources import JsonlSource
+from reset_pl.records import Example, Objective, Selection
+from reset_pl.reselection.export import Renderer, TemplateSettings, write_rows
+from reset_pl.rounds.ledger import Ledger
+from reset_pl.rounds.tables import prompt_row, selected_row
 
 
 class Memory(Logger):
@@ -77,3 +82,46 @@ def make_trainer(tmp_path: Path) -> Callable[..., L.Trainer]:
 @pytest.fixture
 def memory() -> Memory:
     return Memory()
+
+
+PAIRS = [
+    ("Say hello.", "hello there", "no"),
+    ("Say bye.", "bye", "I would rather not say it at all"),
+    ("Say one.", "one", "two"),
+    ("Say two, slowly.", "t w o, as slowly as I can", "two"),
+    ("Say three.", "three", "three!"),
+    ("Say it.", "it", ""),
+    ("Say what?", "what", "who"),
+    ("Say nothing.", ".", "nothing"),
+]
+"""Prompt, chosen and rejected answer."""
+
+
+def write_pairs(folder: Path, pairs: Sequence[tuple[str, str, str]] = PAIRS) -> Path:
+    """What ``select`` writes of these pairs with ``BestAndWorstSelector``."""
+    folder.mkdir()
+    ledger, renderer = Ledger(folder), Renderer(TemplateSettings())
+    examples = [
+        Example(id=f"own/{n}", dataset="own", objective=Objective.INSTRUCTION, instruction=prompt)
+        for n, (prompt, _, _) in enumerate(pairs)
+    ]
+    selections = [
+        Selection(example_id=f"own/{n}", candidate_id=f"{n}-a", score=2.0, text=chosen, rejected_text=rejected)
+        for n, (_, chosen, rejected) in enumerate(pairs)
+    ]
+    ledger.write_table([prompt_row(example) for example in examples], "prompts")
+    ledger.write_table([selected_row(selection, "own") for selection in selections], "selected")
+    write_rows(map(renderer.pair, examples, selections), folder / "pairs.jsonl")
+    return folder
+
+
+@pytest.fixture
+def make_pairs(tmp_path: Path, tiny_model: Path) -> Callable[..., ResetDataModule]:
+    """The eight pairs in one batch an epoch."""
+    folder = write_pairs(tmp_path / "pairs")
+
+    def make(**kwargs: Any) -> ResetDataModule:
+        given = {"train": [PairSource(str(folder))], "tokenizer": str(tiny_model), "batch_size": 8}
+        return ResetDataModule(**{**given, **kwargs})
+
+    return make
