@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from jsonargparse import ArgumentParser
 
 from reset_pl.arguments import OneLineErrors
 from reset_pl.errors import InputError
-from reset_pl.interruption import catch_signals
+from reset_pl.interruption import STATUS, catch_signals
+from reset_pl.progress import say
 from reset_pl.study.graph import Study, read_study
 from reset_pl.study.node import read_record
 from reset_pl.study.run import Worker, refuse_changes
@@ -57,7 +59,21 @@ def run(
         return 0
     if slurm:
         return _submit(path, directory, seeds, arms, jobs or content.jobs)
-    return Worker(content, directory, nodes, jobs or content.jobs).run()
+    status = Worker(content, directory, nodes, jobs or content.jobs).run()
+    if status != STATUS:
+        _write_results(directory)
+    return status
+
+
+def _write_results(directory: Path) -> None:
+    """Tables and figures of what there is; another process draws, whose libraries take a while to load."""
+    from reset_pl.study.table import write_tables
+
+    say(f"tables: {write_tables(directory)}")
+    command = [sys.executable, "-m", "reset_pl", "figures", str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    say(said[-1] if said else f"figures: exit status {done.returncode}")
 
 
 def _shortened(path: Path) -> Path:
