@@ -189,7 +189,8 @@ def _difference(measure: _Measure, pairs: Sequence[_Pair], notes: list[str]) -> 
     found = compare(*sides)
     if found and found.unpaired:
         named = ", ".join(found.unpaired[:_NAMED]) + (", …" if len(found.unpaired) > _NAMED else "")
-        notes.append(f"{measure.title}: {len(found.unpaired)} examples have a score on one side only ({named})")
+        count = "1 example has" if len(found.unpaired) == 1 else f"{len(found.unpaired)} examples have"
+        notes.append(f"{measure.title}: {count} a score on one side only ({named})")
     return found
 
 
