@@ -15,7 +15,7 @@ def cost_table(study: StudyResults) -> Table:
     """A row an arm; of the seeds that are complete the least and the most, where they differ."""
     return Table(
         title="What each arm took",
-        header=["arm", "steps", "curated examples", "test examples", "time"],
+        header=["arm", "steps", "chosen answers", "test examples", "time"],
         rows=[[Cell(arm.title), *map(Cell, _row(arm))] for arm in study.arms],
         notes=[
             "Optimizer steps, answers that its own rounds chose, and time of the arm's own commands, without those of "
@@ -30,15 +30,15 @@ def _row(arm: ArmResults) -> list[str]:
     tested = [float(sum(entry.n for entry in stage.datasets.values())) for stage in stages]
     times = [node.record.get("seconds") for node in arm.complete]
     seconds = [float(time) for time in times if isinstance(time, int | float)]
-    curated = list(map(_curated, arm.complete))
+    curated = [answers for node in arm.complete if (answers := _curated(node)) is not None]
     counts = [_range(values, numbers.count) for values in (steps, curated, tested)]
     return [*counts, _range(seconds, numbers.duration)]
 
 
-def _curated(node: NodeResult) -> float:
-    """Answers that the run's own rounds chose; older rounds count prompts, of which each had one answer."""
+def _curated(node: NodeResult) -> float | None:
+    """Answers that the run's own rounds chose, if it has any; older ones count prompts, each of which had one answer."""
     counts = [entry.numbers("counts") for entry in (node.run.rounds if node.run else ())]
-    return sum(own.get("answers") or own.get("selected") or 0.0 for own in counts)
+    return sum(own.get("answers") or own.get("selected") or 0.0 for own in counts) if counts else None
 
 
 def _range(values: Sequence[float], shown: Callable[[float], str]) -> str:

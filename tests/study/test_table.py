@@ -118,7 +118,7 @@ def test_what_each_arm_took(study_dir: Path) -> None:
     assert [_text(cost, "w/ MTL+RESET", column) for column in cost.header[1:]] == [
         *("450", "720", "660", "1 min 0 s – 1 min 2 s")
     ]
-    assert _text(cost, HOSTILE, "steps") == "–"
+    assert _text(cost, "w/ MTL", "chosen answers") == _text(cost, HOSTILE, "steps") == "–"
 
 
 @pytest.fixture(scope="module")
