@@ -36,7 +36,7 @@ def _row(arm: ArmResults) -> list[str]:
 
 
 def _curated(node: NodeResult) -> float | None:
-    """Answers that the run's own rounds chose, if it has any; older ones count prompts, each of which had one answer."""
+    """Answers that the run's own rounds chose, if it has any; older ones count prompts, which had one answer each."""
     counts = [entry.numbers("counts") for entry in (node.run.rounds if node.run else ())]
     return sum(own.get("answers") or own.get("selected") or 0.0 for own in counts) if counts else None
 

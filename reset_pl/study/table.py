@@ -27,7 +27,7 @@ _CSV = ("arm", "title", "seed", "status", "reason", "stage", "commit", "dataset"
 _ONE_SEED = "†"
 _WIDEST = 28  # characters of a reason within a row; all of it stands below the table
 _DECLINES = {"declined": "dodges", "declined_unanswerable": "honest declines"}
-_LENGTHS = {"length": "length", "length_instruction": "length, instructions"}
+_LENGTHS = ("length", "length_instruction")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def result_tables(study: StudyResults) -> list[Table]:
     stages = [stage for arm in study.arms for stage in arm.results]
     main = [_renamed(column) for column in columns_of(_with_unseen(stages, study.unseen), splits=False)]
     main = [column for column in main if column.score not in _DECLINES]
-    main += [Column(group="", heading=_LENGTHS["length"], score="length")]
+    main += [Column(group="", heading="length", score="length")] * any("length" in stage.macro for stage in stages)
     judges = ["", *dict.fromkeys(f"_{name}" for stage in stages for name in stage.held_out)]
     more = [
         Column(group="", heading=f"{split}{judge.replace('_', ', ')}", score=f"faithfulness{judge}_{split}")
@@ -104,7 +104,7 @@ def result_tables(study: StudyResults) -> list[Table]:
     more += [Column(group="", heading=f"IF, {name}", score=f"instruction_{name}") for name in held_out]
     if any(stage.has_declines for stage in stages):
         more += [Column(group="", heading=heading, score=key) for key, heading in _DECLINES.items()]
-    more += [Column(group="", heading=_LENGTHS["length_instruction"], score="length_instruction")]
+    more += [Column(group="", heading="length, instructions", score="length_instruction")]
     more = [column for column in more if any(column.value(stage) for stage in stages)]
     legend = _legend(study)
     return [
