@@ -39,12 +39,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("records", "errors", "interruption", "files", "progress", "checkpoints"),
         *("metrics", "data", "sampling", "judging", "rounds"),
     },
-    "report": {"records", "errors", "files", "metrics", "data", "judging", "rounds", "evaluation", "training_record"},
-    "figures": {"records", "errors", "visible", "files", "evaluation", "study", "report"},
+    "report": {"records", "errors", "visible", "files", "metrics", "data", "judging", "rounds", "evaluation", "training_record"},
+    "figures": {"records", "errors", "visible", "files", "progress", "evaluation", "study", "report"},
     "study": {
         *("records", "errors", "arguments", "files", "interruption", "progress", "provenance", "processes", "visible"),
         "evaluation",
     },
+    "lineage": {"records", "errors", "visible", "training_record", "data", "rounds", "evaluation"},
     "reselection": {"records", "errors", "files", "progress", "arguments", "data", "rounds", "evaluation"},
     "preview": {"records", "errors", "visible", "data", "configured"},
     "doctor": {

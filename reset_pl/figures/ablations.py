@@ -68,7 +68,7 @@ def _is_number(value: str) -> bool:
 
 
 def _curve(varied: Mapping[float, Subject], xlabel: str, ylabel: str) -> Figure:
-    panel = Panel(title="")
+    panel = Panel()
     for value, subject in sorted(varied.items(), key=lambda entry: entry[0]):
         for key, title in SCORES.items():
             score = subject.macro(key)

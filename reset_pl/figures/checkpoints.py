@@ -53,7 +53,7 @@ def lengths(source: Source, arms: Sequence[str]) -> Figure:
     Raises:
         NotPossible: There are not two checkpoints with rows.
     """
-    panel = Panel(title="")
+    panel = Panel()
     checkpoints, steps = _checkpoints(source, arms)
     for step, subject in checkpoints:
         for group, title in _GROUPS.items():

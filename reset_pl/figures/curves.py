@@ -22,8 +22,8 @@ _PANEL = 1.15  # height, inches
 class Panel:
     """One set of axes."""
 
-    title: str
-    """The test set; empty where there is but one panel."""
+    title: str | None = None
+    """The test set; none where there is but one panel."""
     lines: dict[str, list[tuple[float, Interval]]] = field(default_factory=dict)
     """What a line is → where and what its points are."""
 
@@ -49,7 +49,7 @@ def curves(panels: Sequence[Panel], xlabel: str, ylabel: str, *, bounded: bool =
     for panel, axes in zip(panels, grid, strict=False):
         for name, points in panel.lines.items():
             _line(axes, names.index(name), name, points)
-        axes.set_title(plain(panel.title))
+        axes.set_title("" if panel.title is None else plain(panel.title))
         axes.grid(True)
         axes.locator_params(axis="x", nbins=4 if columns > 1 else 7, integer=True)
     for axes in grid[len(panels) :]:

@@ -16,6 +16,7 @@ from reset_pl.figures.dots import dots
 from reset_pl.figures.plane import plane
 from reset_pl.figures.style import Format, save, styled
 from reset_pl.figures.subjects import NotPossible, Source, read_source
+from reset_pl.progress import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,12 +103,12 @@ def save_figures(figures: Mapping[str, Figure], out: Path, formats: Sequence[For
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"expected to make the folder --out {out}: {error.strerror or error}") from error
-    paths = []
-    for name, figure in figures.items():
-        for kind in formats:
-            paths.append(out / f"figure-{name}.{kind}")
-            save(figure, paths[-1], kind)
-    return paths
+    files = [(figure, kind, out / f"figure-{name}.{kind}") for name, figure in figures.items() for kind in formats]
+    with Progress(len(files), "figures", "files") as progress:
+        for figure, kind, path in files:
+            save(figure, path, kind)
+            progress.advance()
+    return [path for _, _, path in files]
 
 
 def write_figures(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reset_pl.evaluation.intervals import Interval
 from reset_pl.figures.labels import write_labels
@@ -21,6 +21,14 @@ _HEIGHT = 3.1  # inches, without the legend
 _LINE = 0.12  # of the legend, inches
 _MOST_NAMED = 7
 """Points that are named beside them; of more a legend says which is which."""
+_ARROW: Any = {
+    "arrowstyle": "-|>",
+    "linewidth": 0.7,
+    "shrinkA": 3.5,
+    "shrinkB": 3.5,
+    "mutation_scale": 7,
+    "color": "#555555",
+}
 _MOVES = (("cd", "cd_then_if"), ("zero_shot", "if_then_cd"), ("mtl", "mtl_reset"))
 """Arms of a study with an arrow between them, as in the paper; more would hide the points."""
 
@@ -31,8 +39,6 @@ def plane(source: Source) -> Figure:
     Raises:
         NotPossible: Nothing has both averages.
     """
-    from matplotlib.figure import Figure
-
     placed = {
         subject.name: (subject, across, up)
         for subject in source.subjects
@@ -40,31 +46,39 @@ def plane(source: Source) -> Figure:
     }
     if not placed:
         raise NotPossible("needs faithfulness and instruction following of the same evaluation")
-    legend = 0.0 if len(placed) <= _MOST_NAMED else _LINE * -(-len(placed) // 2)
-    height = _HEIGHT + legend
-    figure = Figure(figsize=(WIDTH, height))
-    figure.subplots_adjust(left=0.13, right=0.97, bottom=(0.37 + legend) / height, top=1 - 0.09 / height)
-    axes = figure.add_subplot()
+    has_legend = len(placed) > _MOST_NAMED
+    figure, axes = _sheet(-(-len(placed) // 2) if has_legend else 0)
     axes.set(xlabel=f"instruction following ({source.bars})", ylabel="faithfulness")
     axes.set(xlim=_limits([across for _, across, _ in placed.values()]))
     axes.set(ylim=_limits([up for _, _, up in placed.values()]))
-    axes.grid(True)
-    axes.plot([1], [1], marker="*", markersize=11, color="black", linestyle="none", label="_star", clip_on=False)
-    axes.annotate("North Star", (1, 1), (-8, 0), textcoords="offset points", ha="right", va="center")
     for index, (subject, across, up) in enumerate(placed.values()):
         _point(axes, index, subject, across, up)
     centres = {name: (across.mean, up.mean) for name, (_, across, up) in placed.items()}
     moves = _MOVES if source.is_study else [(start, name) for name, start in source.starts.items()]
-    lines = [(centres[a], centres[b]) for a, b in moves if a in centres and b in centres]
-    for start, end in lines:
-        arrow = {"arrowstyle": "-|>", "linewidth": 0.7, "shrinkA": 3.5, "shrinkB": 3.5, "mutation_scale": 7}
-        axes.annotate("", end, start, arrowprops={**arrow, "color": "#555555"}, zorder=1.5)
-    if legend:
+    arrows = [(centres[a], centres[b]) for a, b in moves if a in centres and b in centres]
+    for start, end in arrows:
+        axes.annotate("", end, start, arrowprops=_ARROW, zorder=1.5)
+    if has_legend:
         figure.legend(loc="lower center", ncols=2, handlelength=1.2, labelspacing=0.2, borderpad=0)
-        return figure
-    names = [plain(subject.title) for subject, _, _ in placed.values()]
-    write_labels(axes, names, [(across, up) for _, across, up in placed.values()], lines)
+    else:
+        names = [plain(subject.title) for subject, _, _ in placed.values()]
+        write_labels(axes, names, [(across, up) for _, across, up in placed.values()], arrows)
     return figure
+
+
+def _sheet(lines: int) -> tuple[Figure, Axes]:
+    """Axes with the star, and room for so many lines of a legend below."""
+    from matplotlib.figure import Figure
+
+    legend = _LINE * lines + (0.1 if lines else 0.0)
+    height = _HEIGHT + legend
+    figure = Figure(figsize=(WIDTH, height))
+    figure.subplots_adjust(left=0.13, right=0.97, bottom=(0.37 + legend) / height, top=1 - 0.09 / height)
+    axes = figure.add_subplot()
+    axes.grid(True)
+    axes.plot([1], [1], marker="*", markersize=11, color="black", linestyle="none", label="_star", clip_on=False)
+    axes.annotate("North Star", (1, 1), (-8, 0), textcoords="offset points", ha="right", va="center")
+    return figure, axes
 
 
 def _limits(scores: Sequence[Interval]) -> tuple[float, float]:

@@ -24,7 +24,7 @@ FONT_SIZE = 7.0
 
 _LONGEST = 30  # characters of a name
 _ROW = 58  # characters across a column, with 8 for each handle
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#444444")  # Okabe and Ito, less yellow
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#444444")  # Okabe and Ito, less yellow
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", "8")
 NUM_MARKERS = len(_MARKERS)
 """Looks before a marker comes again."""
@@ -95,7 +95,7 @@ def plain(text: str) -> str:
     >>> plain("w/ MTL\n+RESET\u202e")
     'w/ MTL +RESET\\u202e'
     """
-    shown = visible(" ".join(text.split()))
+    shown = visible(" ".join(text.split())[: _LONGEST + 1]) or "–"
     shown = f" {shown}" if shown.startswith("_") else shown  # matplotlib hides such names from legends
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1].rstrip()}…"
 

@@ -18,10 +18,10 @@ from reset_pl.study.results import ArmResults, read_results
 
 __all__ = ["NotPossible", "Result", "Source", "Subject", "read_source"]
 
-_CHECKPOINT = re.compile(r".+-\d{6,}(-best-.+)?")
-"""A stage that is one of many checkpoints (``mtl-000120``) and no end of anything."""
 _STARTS_FROM = re.compile(r"--model\.model[= ]\{(\w+)\}")
 _UNTRAINED = "zero_shot"
+_REACHED = ("start", "mtl")
+"""Stages of a run, as rounds are, whatever is known of their steps; other models may have been evaluated beside."""
 
 
 class NotPossible(Exception):  # noqa: N818, the other figures are drawn
@@ -111,11 +111,11 @@ class Source:
         Where the start was not evaluated in the run itself, it is the end of what the arm was trained from.
         """
         by_step: dict[int, list[Result]] = {}
-        for result in self.evaluated.get(name, ()):
+        for result in sorted(self.evaluated.get(name, ()), key=lambda result: result.stage.is_inside_stage):
             step = result.stage.step
             if step is not None and not result.stage.rolled_back:
                 at_step = by_step.setdefault(step, [])
-                # The end of a stage comes before a checkpoint of the same step.
+                # The end of a stage stands for a checkpoint of the same step.
                 if result.run not in [other.run for other in at_step]:
                     at_step.append(result)
         if by_step and 0 not in by_step and name in self.starts:
@@ -152,12 +152,13 @@ def read_source(folder: Path) -> Source:
 
 def _of_run(folder: Path) -> Source:
     evaluated = tuple(Result(run=folder, stage=stage) for stage in read_stages(folder))
-    results = [result for result in evaluated if not _CHECKPOINT.fullmatch(result.stage.name)]
+    results = [result for result in evaluated if not result.stage.is_inside_stage] or list(evaluated)
     starts, kept = {}, ""
-    for result in results:
-        if kept:
-            starts[result.stage.name] = kept
-        kept = kept if result.stage.rolled_back else result.stage.name
+    for stage in (result.stage for result in results):
+        if stage.step is not None or stage.name in _REACHED or stage.name.startswith("round-"):
+            if kept:
+                starts[stage.name] = kept
+            kept = kept if stage.rolled_back else stage.name
     return Source(
         is_study=False,
         num_seeds=1,

@@ -48,7 +48,9 @@ ARMS: dict[str, tuple[str, str | None, float, float]] = {  # title, where it sta
 }
 
 
-def write_stage(run: Path, name: str, step: int, faithfulness: float, instruction: float, **columns: Any) -> None:
+def write_stage(
+    run: Path, name: str, step: int | None, faithfulness: float, instruction: float, **columns: Any
+) -> None:
     """``evaluation/<name>.json`` and its rows; further columns replace those of every row, given its number."""
     rows = []
     for place, (dataset, group) in enumerate(SETS.items()):
@@ -60,7 +62,7 @@ def write_stage(run: Path, name: str, step: int, faithfulness: float, instructio
                 "example_id": f"{dataset}/{number}",
                 "dataset": dataset,
                 "text": "an answer",
-                "token_count": 10 + number % 5 + (step > 0) * (number % 3) * 8,
+                "token_count": 10 + number % 5 + bool(step) * (number % 3) * 8,
                 "reference_token_count": 12,
                 "faithfulness": None if is_instruction else score,
                 "unigram_coverage": min(1.0, score + 0.1) if group == "extractive_qa" else None,
@@ -74,7 +76,7 @@ def write_stage(run: Path, name: str, step: int, faithfulness: float, instructio
     (folder / f"{name}.json").write_text(json.dumps(_summary(rows, name, step)))
 
 
-def _summary(rows: list[dict[str, Any]], name: str, step: int) -> dict[str, Any]:
+def _summary(rows: list[dict[str, Any]], name: str, step: int | None) -> dict[str, Any]:
     def values(key: str, groups: tuple[str, ...]) -> dict[str, list[float]]:
         return {
             dataset: [row[key] for row in rows if row["dataset"] == dataset and row[key] is not None]
