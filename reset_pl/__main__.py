@@ -30,6 +30,7 @@ commands:
   figures   draw the paper's figures that a run or a study allows: RUN_OR_STUDY [--format pdf svg png] [--only 1 4 5]
   report    write a run's report.html: report RUN_DIRECTORY
   export    write a checkpoint as a Hugging Face folder, and prove it: CKPT OUT [--adapter] [--dtype bfloat16]
+  why       tell the whole life of one curated example: ID [--run RUN] [--all] [--json]
   judge-health  failures, agreement, noise, length bias and drift of a run's judges: RUN_OR_ROUND_DIR [--retest 200]
 
 'python -m reset_pl COMMAND --help' shows a command's options; '--print_config' the configuration it would use.
@@ -41,6 +42,7 @@ COMMANDS = {
     "prepare": ("reset_pl.preparation.command", "main"),
     "preview": ("reset_pl.preview.command", "run_preview"),
     "select": ("reset_pl.reselection.command", "main"),
+    "why": ("reset_pl.lineage.command", "main"),
     "judge-health": ("reset_pl.judge_health", "main"),
     "study": ("reset_pl.study.command", "main"),
     "figures": ("reset_pl.figures.command", "main"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -18,7 +18,7 @@ from reset_pl.errors import InputError
 from reset_pl.preview.page import page_of
 from reset_pl.preview.rows import Row, row_of
 from reset_pl.preview.text import text_of
-from reset_pl.visible import visible
+from reset_pl.visible import print_lines, visible
 
 
 class _Parser(argparse.ArgumentParser):
@@ -77,7 +77,7 @@ def run_preview(arguments: Sequence[str]) -> int:
     sizes = {visible(name): len(rows) for name, rows in examples.items()}
     warnings = [visible(warning) for warning in lint(examples)]
     if options.html is None:
-        _print(text_of(sets, sizes, warnings, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+        print_lines(text_of(sets, sizes, warnings, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
     else:
         _write(options.html, page_of(sets, sizes, warnings, split=options.split))
     return 0
@@ -89,17 +89,6 @@ def _templates(encoder: Encoder, which: str) -> list[Template]:
     position = encoder.template.question_position
     has_chat = bool(encoder.tokenizer.chat_template)
     return [template(position) for name, template in TEMPLATES.items() if has_chat or name != ChatTemplate.name]
-
-
-def _print(lines: Iterable[str]) -> None:
-    """Print what the terminal's encoding can show, and stop quietly when the reader does (``| head``)."""
-    encoding = sys.stdout.encoding or "utf-8"
-    try:
-        for line in lines:
-            print(line.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
 
 
 def _write(path: Path, page: str) -> None:
