@@ -1,7 +1,7 @@
 """``report.html``: a run in one file that opens offline, from a cheap laptop to a phone.
 
-All of it is static: no script, nothing loaded, and a content policy in the page that forbids both. Texts of models
-and data are untrusted; Jinja2 escapes every one of them.
+Nothing is loaded, and one script runs, ours, which unpacks the candidates (``browser.py``): a content policy in the
+page forbids all else. Texts of models and data are untrusted: Jinja2 escapes all of them, the script makes text nodes.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.changes import Change, change_of, compared, headline, macro_changes
-from reset_pl.evaluation.results import Round, Run, Stage, read_run
+from reset_pl.evaluation.results import Run, Stage, read_run
 from reset_pl.evaluation.table import Column, columns_of, short_names, shown_rates
 from reset_pl.files import committed
-from reset_pl.report.examples import Choice, choices_of
+from reset_pl.report.browser import browser_of, script
 from reset_pl.report.judge_health import section_of_run
 from reset_pl.report.plane import plane_of
 from reset_pl.report.round_summary import COUNTS, SCORES, summary_of
@@ -67,7 +67,7 @@ def write_report(run_dir: Path) -> Path:
 
 def _content(run: Run) -> dict[str, Any]:
     """All that the template shows."""
-    last_complete = next((entry for entry in reversed(run.rounds) if entry.is_complete), None)
+    code, digest = script()
     judges, note = section_of_run(run.path, [entry.path for entry in run.rounds if entry.is_complete])
     return {
         "name": run.path.resolve().name,
@@ -75,8 +75,9 @@ def _content(run: Run) -> dict[str, Any]:
         "count_keys": COUNTS,
         "score_keys": SCORES,
         "rates": shown_rates(run.rounds),
-        "examples_round": last_complete,
-        "examples": _examples(last_complete),
+        "browser": browser_of(run),
+        "script": code,
+        "script_hash": digest,
         "config": run.config,
         "environment": [(key, value) for key, value in run.environment.items() if key != "command"],
         "command": _command(run),
@@ -137,15 +138,6 @@ def _best(column: Column, stages: Sequence[Stage]) -> str | None:
     values = [value.mean for stage in stages if (value := column.value(stage))]
     best = min if column.score == "declined" else max  # a question that the passages answer had better be answered
     return numbers.score(best(values)) if len(values) > 1 else None
-
-
-def _examples(entry: Round | None) -> list[tuple[str, list[Choice]]]:
-    """Data set → some of its selections."""
-    if entry is None:
-        return []
-    weights = {aspect: weight for aspect, weight in entry.numbers("weights").items() if weight is not None}
-    choices = choices_of(entry.path, weights or None, held_out=entry.held_out)
-    return [(name, list(members)) for name, members in groupby(choices, lambda choice: choice.dataset)]
 
 
 def _command(run: Run) -> str | None:

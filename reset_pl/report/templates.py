@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reset_pl.evaluation import numbers
+from reset_pl.visible import visible
 
 __all__ = ["environment"]
 
@@ -26,6 +27,7 @@ def environment() -> Environment:
         "share": numbers.share,
         "thousands": numbers.count,
         "duration": numbers.duration,
+        "visible": visible,
         "percent": lambda value: f"{100 * min(1.0, max(0.0, value)):.2f}%",
     }
     return found

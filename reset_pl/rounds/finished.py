@@ -88,6 +88,13 @@ class FinishedRound:
             texts[key].append(text)
         return dict(texts)
 
+    @cached_property
+    def keeps_truncated(self) -> bool:
+        """Whether answers that were cut off could be chosen: the manifest does not say so, a chosen one does."""
+        table = self._read("candidates", {"candidate_id", "finish_reason"})
+        cut_off = table.filter(pc.field("finish_reason") == "length")["candidate_id"].to_pylist()
+        return not {row["candidate_id"] for rows in self.selected.values() for row in rows}.isdisjoint(cut_off)
+
     def scored_aspects(self, held_out: frozenset[str]) -> dict[str, set[str]]:
         """Judge → aspects that it gave a score on; held-out judges left out."""
         table = self._read("verdicts", {"judge", "aspect", "status"})
@@ -98,13 +105,26 @@ class FinishedRound:
                 aspects[row["judge"]].add(Aspect(row["aspect"]))
         return dict(aspects)
 
-    def parts(self, size: int = 500) -> Iterator[Part]:
+    @cached_property
+    def selected(self) -> dict[str, list[dict[str, Any]]]:
+        """Example id → its rows of ``selected.parquet``, best first; prompts that were left out are absent."""
+        rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in self._read("selected").to_pylist():
+            rows[row["example_id"]].append(row)
+        return dict(rows)
+
+    def parts(self, size: int = 500, *, words: bool = False) -> Iterator[Part]:
         """All of it, ``size`` prompts at a time: records of so many are held at once, the tables as Arrow.
+
+        Args:
+            size: Prompts of a part.
+            words: Whether the verdicts come with what no selection looks at, such as the judges' words.
 
         Raises:
             InputError: The tables do not belong together.
         """
-        candidates, verdicts = self._read("candidates"), self._read("verdicts")
+        candidates = self._read("candidates")
+        verdicts = self._read("verdicts", set(SCHEMAS["verdicts"].names) if words else None)
         ids = pa.array([example.id for example in self.prompts])
         of_candidate = _positions(candidates["example_id"], ids, f"{self.directory} has a candidate of")
         of_verdict = of_candidate[

@@ -1,0 +1,294 @@
+// The list of prompts with its filters, the prompt that is looked at, the keyboard, and the address.
+
+const PAGE = 150;
+const WAIT = 180; // milliseconds after the last key before the texts are searched
+
+// Name of a choice → whether a row is in it. The page's <option> elements carry these names.
+const SHOWN = {
+  all: () => true,
+  chosen: (c, row) => c.chosen[row] !== null,
+  left_out: (c, row, store) => (store.outcomes[c.outcome[row]] || "left out").startsWith("left out"),
+  tie: (c, row) => c.outcome[row] === "tie",
+  worse_than_gold: (c, row) => c.gold[row] !== null && c.chosen[row] !== null && c.chosen[row] < c.gold[row],
+  unsupported: (c, row) => c.unsupported[row] > 0,
+  failed: (c, row) => c.failed[row],
+  declined: (c, row) => c.declined[row],
+  cut: (c, row) => c.cut[row],
+};
+
+const spread = (c, row) => (c.scores[row].length ? Math.max(...c.scores[row]) - Math.min(...c.scores[row]) : -1);
+const lead = (c, row) => (c.gold[row] === null || c.chosen[row] === null ? null : c.chosen[row] - c.gold[row]);
+
+// Name of an order → the number that is sorted by, the highest first; rows without one come last.
+const ORDERS = {
+  spread,
+  lowest: (c, row) => (c.chosen[row] === null ? null : -c.chosen[row]),
+  highest: (c, row) => c.chosen[row],
+  below_gold: (c, row) => (lead(c, row) === null ? null : -lead(c, row)),
+  above_gold: lead,
+  disagreement: (c, row) => c.disagreement[row],
+  unsupported: (c, row) => c.unsupported[row],
+  name: () => 0,
+};
+
+class Browser {
+  constructor(root, store) {
+    Object.assign(this, { root, store, rows: [], selected: null, shown: 0, searching: 0, matches: null });
+    this.list = root.querySelector("[role=listbox]");
+    this.view = root.querySelector(".view");
+    this.status = root.querySelector("[role=status]");
+    this.form = root.querySelector(".filters");
+    this.ceiling = Math.max(1, ...store.columns.scores.map((scores) => Math.max(0, ...scores)));
+    for (const gold of store.columns.gold) this.ceiling = Math.max(this.ceiling, gold || 0);
+    this.fillChoices();
+    this.listen();
+  }
+
+  control(name) {
+    return this.form.querySelector(`[name="${name}"]`);
+  }
+
+  fillChoices() {
+    const { columns: c, sets } = this.store;
+    const rounds = [...new Set(c.round)].sort((a, b) => a - b);
+    const add = (name, entries) => entries.forEach(([value, text]) => this.control(name).append(element("option", { value }, ...visible(text).map(String))));
+    add("set", sets.map((set, number) => [number, set]));
+    add("round", rounds.map((round) => [round, `round ${round}`]));
+    this.control("set").closest("label").hidden = sets.length < 2;
+    this.control("round").closest("label").hidden = rounds.length < 2;
+    for (const option of this.control("show").options) {
+      const number = c.id.reduce((sum, _, row) => sum + Boolean(SHOWN[option.value](c, row, this.store)), 0);
+      option.disabled = !number;
+      option.textContent += ` (${count(number)})`;
+    }
+    this.control("disagreement").closest("label").hidden = c.disagreement.every((value) => value === null);
+    for (const option of this.control("order").options) {
+      option.disabled = c.id.every((_, row) => ORDERS[option.value](c, row) === null);
+    }
+  }
+
+  listen() {
+    let timer = 0;
+    this.form.addEventListener("input", (event) => {
+      if (event.target.name !== "text") return this.filter();
+      clearTimeout(timer);
+      timer = setTimeout(() => this.search(event.target.value.trim()), WAIT);
+    });
+    this.form.addEventListener("submit", (event) => event.preventDefault());
+    this.form.querySelector(".clear").addEventListener("click", () => this.clear());
+    this.list.addEventListener("scroll", () => {
+      if (this.list.scrollTop + this.list.clientHeight > this.list.scrollHeight - 600) this.extend();
+    });
+    this.list.addEventListener("click", (event) => {
+      const option = event.target.closest("[role=option]");
+      if (option) this.select(Number(option.dataset.row), { isDirect: true });
+    });
+    this.root.querySelector(".previous").addEventListener("click", () => this.step(-1, true));
+    this.root.querySelector(".next").addEventListener("click", () => this.step(1, true));
+    document.addEventListener("keydown", (event) => this.key(event));
+    window.addEventListener("hashchange", () => this.follow());
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const inList = event.target === this.list;
+    const steps = { j: 1, k: -1, ...(inList && { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity }) };
+    const inField = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+    const box = this.root.getBoundingClientRect();
+    const isInView = box.top < window.innerHeight && box.bottom > 0;
+    if (inField || !isInView) return;
+    if (event.key in steps) this.step(steps[event.key], !inList);
+    else if (event.key === "/") this.control("text").focus();
+    else if (event.key === "Enter" && inList) this.view.querySelector("h3")?.focus();
+    else return;
+    event.preventDefault();
+  }
+
+  // Another prompt of the list, so many places on.
+  step(places, isDirect) {
+    if (!this.rows.length) return;
+    const at = this.rows.indexOf(this.selected);
+    const next = Math.min(this.rows.length - 1, Math.max(0, at < 0 ? 0 : at + places));
+    this.select(this.rows[next], { isDirect });
+  }
+
+  clear() {
+    for (const control of this.form.querySelectorAll("input")) control.value = "";
+    for (const control of this.form.querySelectorAll("select")) control.selectedIndex = 0;
+    this.matches = null;
+    this.searching++;
+    this.filter();
+  }
+
+  async search(text) {
+    const run = ++this.searching;
+    this.matches = text ? new Set() : null;
+    this.filter();
+    if (!text) return;
+    for await (const { found, share } of this.store.search(text)) {
+      if (run !== this.searching) return;
+      found.forEach((row) => this.matches.add(row));
+      if (found.length || share === 1) this.filter(share < 1 ? share : null);
+      else this.tell(share);
+    }
+  }
+
+  filter(share = null) {
+    const { columns: c } = this.store;
+    const value = (name) => this.control(name).value;
+    const number = (name) => (value(name) === "" ? null : 1000 * Number(value(name)));
+    const [set, round] = ["set", "round"].map((name) => (value(name) === "" ? null : Number(value(name))));
+    const [least, most, apart] = ["least", "most", "disagreement"].map(number);
+    const isShown = SHOWN[value("show")];
+    this.rows = [];
+    for (let row = 0; row < this.store.length; row++) {
+      if (set !== null && c.set[row] !== set) continue;
+      if (round !== null && c.round[row] !== round) continue;
+      if (least !== null && !(c.chosen[row] !== null && c.chosen[row] >= least - 0.5)) continue;
+      if (most !== null && !(c.chosen[row] !== null && c.chosen[row] <= most + 0.5)) continue;
+      if (apart !== null && !(c.disagreement[row] !== null && c.disagreement[row] >= apart - 0.5)) continue;
+      if (!isShown(c, row, this.store) || (this.matches && !this.matches.has(row))) continue;
+      this.rows.push(row);
+    }
+    this.sort(value("order"));
+    this.redraw();
+    this.tell(share);
+  }
+
+  // Highest first; equals by round and id.
+  sort(name) {
+    const { columns: c } = this.store;
+    const keys = new Map(this.rows.map((row) => [row, ORDERS[name](c, row) ?? -Infinity]));
+    const byName = (a, b) => c.round[a] - c.round[b] || (c.id[a] < c.id[b] ? -1 : 1);
+    this.rows.sort((a, b) => (keys.get(a) === keys.get(b) ? byName(a, b) : keys.get(a) < keys.get(b) ? 1 : -1));
+  }
+
+  tell(share = null) {
+    const all = this.rows.length === this.store.length;
+    const found = all ? plural(this.rows.length, "prompt") : `${count(this.rows.length)} of ${plural(this.store.length, "prompt")}`;
+    this.status.textContent = share === null ? found : `${found}, searching … ${Math.floor(100 * share)}%`;
+  }
+
+  redraw() {
+    this.list.replaceChildren();
+    this.shown = 0;
+    this.extend();
+    if (this.rows.length && !this.rows.includes(this.selected)) this.select(this.rows[0]);
+    else this.mark();
+  }
+
+  // Some more of the list, up to a row where one is named.
+  extend(until = -1) {
+    const end = Math.min(this.rows.length, Math.max(this.shown + PAGE, until + 1));
+    if (end === this.shown) return;
+    this.list.append(...this.rows.slice(this.shown, end).map((row, place) => this.option(row, this.shown + place)));
+    this.shown = end;
+    this.mark();
+  }
+
+  option(row, place) {
+    const { columns: c, sets } = this.store;
+    const from = [sets[c.set[row]], c.outcome[row] === "tie" ? "tie" : null, c.chosen[row] === null ? "left out" : null, c.unsupported[row] ? `✗ ${c.unsupported[row]}` : null];
+    return element(
+      "div",
+      { role: "option", id: `option-${row}`, "data-row": row, "aria-selected": "false", "aria-setsize": this.rows.length, "aria-posinset": place + 1 },
+      element("span", { class: "value" }, score(c.chosen[row])),
+      element("span", { class: "title", dir: "auto" }, ...visible(c.title[row])),
+      element("span", { class: "from" }, ...visible(from.filter(Boolean).join(" · "))),
+      this.strip(row),
+    );
+  }
+
+  // The scores of a prompt's candidates on one line: each a stroke, the chosen one a disc, the reference a diamond.
+  strip(row) {
+    const { columns: c } = this.store;
+    const x = (value) => (4 + (262 * value) / this.ceiling).toFixed(1);
+    const svg = (tag, attributes) => {
+      const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+      for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+      return node;
+    };
+    const strokes = [...new Set(c.scores[row])].filter((value) => value !== null);
+    const node = svg("svg", { viewBox: "0 0 270 10", class: "strip", "aria-hidden": "true" });
+    node.append(svg("path", { class: "base", d: "M4 5H266" }), svg("path", { class: "strokes", d: strokes.map((value) => `M${x(value)} 2V8`).join("") }));
+    if (c.gold[row] !== null) node.append(svg("path", { class: "gold", d: `M${x(c.gold[row])} 1.5l3.5 3.5l-3.5 3.5l-3.5 -3.5z` }));
+    if (c.chosen[row] !== null) node.append(svg("circle", { class: "chosen", cx: x(c.chosen[row]), cy: 5, r: 4 }));
+    return node;
+  }
+
+  mark() {
+    this.list.querySelector("[aria-selected=true]")?.setAttribute("aria-selected", "false");
+    const option = document.getElementById(`option-${this.selected}`);
+    if (!option) return this.list.removeAttribute("aria-activedescendant");
+    option.setAttribute("aria-selected", "true");
+    this.list.setAttribute("aria-activedescendant", option.id);
+    const { offsetTop: top, offsetHeight: height } = option;
+    if (top < this.list.scrollTop) this.list.scrollTop = top;
+    else if (top + height > this.list.scrollTop + this.list.clientHeight) this.list.scrollTop = top + height - this.list.clientHeight;
+  }
+
+  // Look at a prompt; `isDirect` where a person asked for it, who then wants to see it.
+  async select(row, { isDirect = false, suffix = null } = {}) {
+    this.selected = row;
+    const place = this.rows.indexOf(row);
+    if (place >= this.shown) this.extend(place);
+    this.mark();
+    for (const [name, limit] of [["previous", 0], ["next", this.rows.length - 1]]) {
+      this.root.querySelector(`.${name}`).disabled = place === limit;
+    }
+    this.root.querySelector(".place").textContent = `${count(place + 1)} of ${count(this.rows.length)}`;
+    const content = await this.store.prompt(row);
+    if (this.selected !== row) return;
+    const node = new PromptView(this.store, row, content).node();
+    this.view.replaceChildren(node);
+    if (isDirect) this.go(row);
+    const target = suffix && [...node.querySelectorAll(".answer")].find((answer) => answer.draws.includes(suffix));
+    if (target) {
+      target.classList.add("target");
+      target.scrollIntoView({ block: "center" });
+      target.focus({ preventScroll: true });
+    } else if (isDirect || suffix !== null) {
+      const pane = this.root.querySelector(".pane");
+      if (pane.getBoundingClientRect().top < 0 || window.innerWidth < 800 || suffix !== null) pane.scrollIntoView();
+    }
+  }
+
+  // The address names what is looked at, so that it can be sent to somebody.
+  go(row) {
+    const { id, round } = this.store.columns;
+    history.replaceState(null, "", `#prompt=${encodeURIComponent(`${round[row]}/${id[row]}`)}`);
+  }
+
+  follow() {
+    const named = this.store.named(location.hash);
+    if (!named) return;
+    if (named.row === undefined) {
+      this.status.textContent = `${named.id} is not in this page`;
+      return;
+    }
+    if (!this.rows.includes(named.row)) this.clear();
+    this.select(named.row, { suffix: named.suffix });
+  }
+}
+
+async function start() {
+  const root = document.getElementById("browser");
+  const said = document.getElementById("browser-state");
+  if (!root) return;
+  if (typeof DecompressionStream === "undefined") {
+    said.textContent = "This browser is too old to unpack the candidates; those of 2023 and later can.";
+    return;
+  }
+  const store = await Store.open();
+  root.hidden = false;
+  said.hidden = true;
+  const browser = new Browser(root, store);
+  browser.filter();
+  browser.follow();
+  root.dataset.ready = "";
+}
+
+start().catch((error) => {
+  document.getElementById("browser-state").textContent = `The candidates could not be unpacked: ${error.message}`;
+  throw error;
+});

@@ -1,0 +1,179 @@
+"""The candidates of a run's rounds, packed into the report: an index of all prompts, and their texts chunk by chunk.
+
+A script of ours (``browser*.js``), the only one that the page's content policy lets run, unpacks the index when the
+page opens and a chunk when one of its prompts is looked at, so that a page with the 8,000 prompts of the paper opens at
+once. The texts are untrusted: here they are compressed data, there they become text nodes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from reset_pl.errors import InputError
+from reset_pl.evaluation.results import Round, Run
+from reset_pl.records import stable_hash
+from reset_pl.report.browser_rows import Names, index_of, texts_of, words_of
+from reset_pl.report.candidates import OUTCOMES, Prompt, prompts_of
+from reset_pl.report.evidence import SUPPORTED
+from reset_pl.report.packing import Packer, pack
+
+__all__ = ["MAX_CHARACTERS", "MAX_PROMPTS", "Browser", "browser_of", "script"]
+
+MAX_CHARACTERS = 23_500_000
+"""Of the packed texts in a page: with all the rest it has no more than 25 MB."""
+MAX_PROMPTS = 12_000
+"""In a page; of more a random sample is shown."""
+_CHUNK = 300_000
+"""Characters of a chunk, unpacked: some milliseconds of a browser's time."""
+_SCRIPTS = ("browser_data.js", "browser_texts.js", "browser_prompt.js", "browser.js")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Browser:
+    """What ``report_browser.html`` shows."""
+
+    index: str
+    """All but the texts, packed."""
+    dictionary: str
+    """The words that the texts are packed with."""
+    texts: list[str]
+    """Chunks of prompts with their candidates."""
+    words: list[str]
+    """To as many chunks the judges' words; empty where there are none."""
+    shown: int
+    """Prompts in the page."""
+    total: int
+    """Prompts of the rounds that could be read."""
+    has_evidence: bool
+    """Whether a judge said where it found an answer."""
+    without_words: bool
+    """Whether the judges' words had to stay out."""
+    notes: list[str]
+    """Rounds that are not shown, and why."""
+    examples: list[Prompt]
+    """Of each data set the prompt whose candidates differ most, for readers without scripts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """One prompt, as it goes into the page."""
+
+    index: dict[str, Any]
+    texts: str
+    words: str
+
+
+def script() -> tuple[Markup, str]:
+    """The page's script, and its hash as a content policy names it."""
+    folder = Path(__file__).parent
+    code = "".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    code = f'"use strict";\n(() => {{\n{code}}})();\n'
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    return Markup(code), f"sha256-{digest}"
+
+
+def browser_of(run: Run) -> Browser | None:
+    """The browser of a run's rounds; None where it has no round at all."""
+    if not run.rounds:
+        return None
+    names, notes = Names(run.rounds), []
+    entries: list[_Entry] = []
+    examples: dict[str, Prompt] = {}
+    total = 0
+    share = MAX_PROMPTS / max(_count(run.rounds), 1)
+    for entry in run.rounds:
+        try:
+            if not entry.is_complete:
+                raise InputError("its candidates are shown once it has ended")
+            found = list(_entries(entry, names, share, examples))
+        except InputError as error:
+            notes.append(f"Round {entry.number} is not shown: {error}")
+            continue
+        entries += found
+        total += int(entry.numbers("counts").get("prompts") or len(found))
+        if not found:
+            notes.append(f"Round {entry.number} is empty: it drew no prompt")
+    entries.sort(key=lambda row: stable_hash(row.index["round"], row.index["id"]))
+    return _packed(entries, names, total, notes, examples)
+
+
+def _count(rounds: Sequence[Round]) -> float:
+    """Prompts of all rounds, as their manifests say."""
+    return sum(entry.numbers("counts").get("prompts") or 0 for entry in rounds if entry.is_complete)
+
+
+def _entries(entry: Round, names: Names, share: float, examples: dict[str, Prompt]) -> Iterator[_Entry]:
+    """The prompts of a round; of a large run's a share, drawn by the hash of their ids."""
+
+    def wanted(example_id: str) -> bool:
+        return share >= 1 or stable_hash("report", example_id) < share * 2**63
+
+    for prompt in prompts_of(entry.path, wanted):
+        known = examples.get(prompt.example.dataset)
+        if prompt.chosen and (known is None or (prompt.round, prompt.spread) > (known.round, known.spread)):
+            examples[prompt.example.dataset] = prompt
+        texts, grounded = texts_of(prompt, names)
+        yield _Entry(index=index_of(prompt, names, grounded), texts=_json(texts), words=_json(words_of(prompt, names)))
+
+
+def _packed(
+    entries: Sequence[_Entry], names: Names, total: int, notes: list[str], examples: dict[str, Prompt]
+) -> Browser:
+    """As many chunks as a page may hold, and then as many of the judges' words."""
+    chunks = list(_chunks(entries))
+    packer = Packer("".join(row.texts for row in chunk) for chunk in chunks)
+    texts, left = [], MAX_CHARACTERS
+    for chunk in chunks:
+        packed = packer.pack(_array([row.texts for row in chunk]))
+        left -= len(packed)
+        if left < 0:
+            break
+        texts.append(packed)
+    words = []
+    for chunk in chunks[: len(texts)]:
+        is_needed = any(row.words.strip("[],{}") for row in chunk)
+        packed = packer.pack(_array([row.words for row in chunk])) if is_needed else ""
+        left -= len(packed)
+        if left < 0:
+            break
+        words.append(packed)
+    shown = [row for chunk in chunks[: len(texts)] for row in chunk]
+    columns = {key: [row.index[key] for row in shown] for key in (shown[0].index if shown else ())}
+    about = {
+        "columns": columns, "chunks": [len(chunk) for chunk in chunks[: len(texts)]], "words": len(words),
+        "outcomes": dict(OUTCOMES), "supported": SUPPORTED, **names.to_json(),
+    }  # fmt: skip
+    return Browser(
+        index=pack(_json(about)), dictionary=pack(_json(packer.words)), texts=texts, words=words, shown=len(shown),
+        total=max(total, len(shown)), has_evidence=names.has_evidence, without_words=len(words) < len(texts),
+        notes=notes, examples=[examples[name] for name in sorted(examples)],
+    )  # fmt: skip
+
+
+def _chunks(entries: Sequence[_Entry]) -> Iterator[list[_Entry]]:
+    chunk: list[_Entry] = []
+    size = 0
+    for entry in entries:
+        if chunk and size + len(entry.texts) > _CHUNK:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += len(entry.texts)
+    if chunk:
+        yield chunk
+
+
+def _array(items: Sequence[str]) -> str:
+    return f"[{','.join(items)}]"
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
