@@ -141,7 +141,8 @@ def read_source(folder: Path) -> Source:
         InputError: It is neither, or nothing was evaluated in it.
     """
     folder = Path(folder)
-    source = _of_study(folder) if (folder / "study.yaml").is_file() else _of_run(folder)
+    is_study = (folder / "study.yaml").is_file() or any(folder.glob("*/seed-*"))
+    source = _of_study(folder) if is_study else _of_run(folder)
     if not source.subjects:
         raise InputError(
             f"Expected the directory of a run or a study, but {folder} holds no evaluation that can be read "
