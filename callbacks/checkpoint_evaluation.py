@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -10,10 +11,12 @@ from typing import Any
 
 import lightning as L
 
+from callbacks.live import log_numbers, numbers_of_stage
 from callbacks.stage_end import AtStageEnd, run_root
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.data.encoding import load_tokenizer
 from reset_pl.errors import InputError
+from reset_pl.evaluation.results import Stage
 from reset_pl.evaluation.suite import EvaluationSettings, evaluate, is_evaluated
 from reset_pl.evaluation.table import print_tables
 from reset_pl.evaluation.targets import Target, check_vocabulary
@@ -121,7 +124,7 @@ class CheckpointEvaluation(AtStageEnd):
         examples: Mapping[str, Sequence[Example]],
     ) -> None:
         encoder = _data(trainer).encoder
-        evaluate(
+        path = evaluate(
             run_root(trainer) / "evaluation",
             settings,
             examples=examples,
@@ -131,6 +134,8 @@ class CheckpointEvaluation(AtStageEnd):
             ranks=ranks_of(trainer),
             count_tokens=encoder.num_tokens,
         )
+        if trainer.is_global_zero:
+            log_numbers(trainer, numbers_of_stage(Stage.from_json(json.loads(path.read_text()))), settings.step or 0)
 
 
 @contextmanager

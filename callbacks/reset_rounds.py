@@ -8,10 +8,12 @@ import time
 import lightning as L
 
 from callbacks.checkpoint_evaluation import ranks_of
+from callbacks.live import log_numbers, numbers_of_round
 from callbacks.stage_end import run_root
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.errors import InputError
+from reset_pl.evaluation.results import Round
 from reset_pl.policy.fingerprint import policy_fingerprint
 from reset_pl.progress import say
 from reset_pl.records import Judge
@@ -220,6 +222,10 @@ class ResetRounds(L.Callback):
             )
         finally:
             self.sampler.close()
+        manifest = Ledger(directory).read_manifest()
+        if trainer.is_global_zero and manifest is not None:
+            entry = Round(path=directory, number=number, manifest=manifest)
+            log_numbers(trainer, numbers_of_round(entry), module.global_step)
         data.append(CuratedSource(str(directory)).load(), round_dir=directory, accumulate=self.accumulate)
         self._appended = number
 

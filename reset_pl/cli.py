@@ -102,6 +102,7 @@ class ResetCLI(LightningCLI):
                 "--ckpt_path",
                 type=str,
                 nargs="+",
+                action="extend",
                 help="Checkpoints, Hugging Face folders, hub ids, a run directory or folders of these, one evaluated "
                 "after another; without it the configured model.",
             )
