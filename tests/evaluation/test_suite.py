@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -15,12 +17,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from reset_pl import interruption
 from reset_pl.errors import InputError
-from reset_pl.evaluation.suite import EvaluationSettings, evaluate
+from reset_pl.evaluation.suite import EvaluationSettings, evaluate, is_evaluated
+from reset_pl.interruption import Interrupted
 from reset_pl.judging.grounding import SpanCoverageJudge
 from reset_pl.judging.task import ExactMatchJudge
 from reset_pl.records import NOT_IN_PASSAGES, Candidate, Example
 from reset_pl.rounds.ranks import Ranks
+from reset_pl.sampling.decoding import Plan
 from tests.conftest import ScriptedJudge, ScriptedSampler, make_example
 
 EXAMPLES = {
@@ -93,6 +98,11 @@ def test_scores_and_macro_averages_by_hand(tmp_path: Path) -> None:
     assert macro["faithfulness_abstractive"] is None
     assert macro["faithfulness_held_unseen"]["mean"] == 0.25
     assert macro["instruction"] is None
+    assert macro["task_seen"]["mean"] == pytest.approx(3 / 5)
+    assert macro["task_unseen"]["mean"] == pytest.approx(2 / 3)
+    assert (macro["faithfulness"]["n"], macro["faithfulness_unseen"]["n"], macro["length"]["n"]) == (8, 3, 10)
+    assert macro["finished_stop"]["mean"] == 1.0
+    assert macro["finished_length"]["mean"] == qa["truncated"] == 0.0
     assert macro["declined"]["mean"] == 0.0
     assert macro["declined_unanswerable"] is None
 
@@ -206,3 +216,147 @@ def test_coverage_is_that_of_extractive_answers_that_do_not_decline(tmp_path: Pa
     content = json.loads((tmp_path / "mtl.json").read_text())
     assert content["datasets"]["qa"]["unigram_coverage"]["mean"] == pytest.approx((2 / 3 + 1 + 0 + 1) / 4)
     assert content["datasets"]["open"]["bigram_coverage"] is None
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+class Lossy(ScriptedSampler):
+    """Loses some of its answers."""
+
+    def __init__(self, lost: set[str]) -> None:
+        super().__init__(answer)
+        self.lost = lost
+
+    def sample(self, examples: Sequence[Example], plan: Plan) -> Iterable[Candidate]:
+        return [one for one in super().sample(examples, plan) if one.example_id not in self.lost]
+
+
+def settings_of(**changes: Any) -> EvaluationSettings:
+    fields: dict[str, Any] = {"stage": "mtl", "step": 7, "policy": "abc", "commit": None, "seen": frozenset({"qa"})}
+    return EvaluationSettings(**{**fields, "max_new_tokens": 4, "chunk_size": 2, **changes})
+
+
+def evaluated(directory: Path, sampler: ScriptedSampler, *judges: ScriptedJudge, **changes: Any) -> dict[str, Any]:
+    examples = changes.pop("examples", EXAMPLES)
+    path = evaluate(
+        directory,
+        settings_of(**changes),
+        examples=examples,
+        opened=partial(nullcontext, sampler),
+        judges=[*judges] or [ScriptedJudge(faithful, "one")],
+        held_out_judges=[],
+    )
+    return json.loads(path.read_text())
+
+
+def test_a_second_evaluation_asks_nobody_anything(tmp_path: Path) -> None:
+    sampler, judge = ScriptedSampler(answer), ScriptedJudge(faithful, "one")
+    first = evaluated(tmp_path, sampler, judge)
+    assert (len(sampler.drawn), len(judge.judged)) == (10, 10)
+    second = evaluated(tmp_path, sampler, judge, stage="mtl-000007")  # the same weights under another name
+    assert (len(sampler.drawn), len(judge.judged)) == (10, 10)
+    assert {**second, "stage": "mtl"} == first
+    another = ScriptedJudge(zero, "two")
+    third = evaluated(tmp_path, sampler, judge, another)
+    assert (len(sampler.drawn), len(judge.judged), len(another.judged)) == (10, 10, 10)
+    assert third["datasets"]["qa"]["faithfulness"]["mean"] == first["datasets"]["qa"]["faithfulness"]["mean"] / 2
+    judge.version = "2"
+    evaluated(tmp_path, sampler, judge)
+    assert (len(sampler.drawn), len(judge.judged)) == (10, 20)
+
+
+@pytest.mark.parametrize("changes", [{"policy": "def"}, {"max_new_tokens": 5}, {"encoding": 1}])
+def test_other_weights_limits_and_templates_are_answered_anew(tmp_path: Path, changes: dict[str, Any]) -> None:
+    sampler = ScriptedSampler(answer)
+    evaluated(tmp_path, sampler)
+    evaluated(tmp_path, sampler, **changes)
+    assert len(sampler.drawn) == 20
+
+
+def test_only_changed_prompts_are_answered_and_only_changed_references_judged(tmp_path: Path) -> None:
+    sampler, judge = ScriptedSampler(answer), ScriptedJudge(faithful, "one")
+    evaluated(tmp_path, sampler, judge)
+    first, second, *rest = EXAMPLES["qa"]
+    changed = [replace(first, question="Which word now?"), replace(second, response="two words"), *rest]
+    content = evaluated(tmp_path, sampler, judge, examples={**EXAMPLES, "qa": changed})
+    assert sampler.drawn[10:] == ["greedy/qa/0"]
+    assert judge.judged[10:] == ["greedy/qa/0", "greedy/qa/1"]
+    assert content["datasets"]["qa"]["faithfulness"]["mean"] == 4 / 5
+    evaluated(tmp_path, sampler, judge, examples={**EXAMPLES, "more": [make_example(9, dataset="more")]})
+    assert sampler.drawn[11:] == ["greedy/more/9"]  # the old prompts of the first two are kept, too
+
+
+def test_an_evaluation_that_was_stopped_goes_on(tmp_path: Path, caught_signals: None) -> None:
+    """Told to stop in its third chunk of six, which it finishes; then in its judging."""
+    sampler = ScriptedSampler(answer)
+    draw, judge = sampler.answer, ScriptedJudge(faithful, "one")
+
+    def signalled(example: Example, one: Any) -> str:
+        if len(sampler.drawn) == 5:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return draw(example, one)
+
+    sampler.answer = signalled
+    with pytest.raises(Interrupted):
+        evaluated(tmp_path, sampler, judge)
+    assert not (tmp_path / "mtl.json").exists()
+    assert (len(sampler.drawn), len(judge.judged)) == (6, 0)
+    interruption._received.clear()
+    content = evaluated(tmp_path, sampler, judge)
+    assert len(sampler.drawn) == len(set(sampler.drawn)) == 10
+    assert content == evaluated(tmp_path / "whole", ScriptedSampler(answer))
+
+
+def test_an_example_without_an_answer_is_named_and_asked_again(tmp_path: Path) -> None:
+    sampler = Lossy({"qa/1", "unseen/2"})
+    with pytest.raises(
+        InputError, match="Lossy gave none to 2 of 10: qa/1, unseen/2; the answers that it gave are kept"
+    ):
+        evaluated(tmp_path, sampler)
+    assert not (tmp_path / "mtl.json").exists()
+    sampler.lost = set()
+    assert evaluated(tmp_path, sampler)["datasets"]["qa"]["n"] == 5
+    assert sampler.drawn[10:] == ["greedy/qa/1", "greedy/unseen/2"]
+
+
+def test_a_failed_judgement_is_tried_again_and_counts_in_no_mean(tmp_path: Path) -> None:
+    sampler, fails = ScriptedSampler(answer), {"qa/0"}
+
+    def rate(example: Example, candidate: Candidate) -> float | None:
+        if example.id in fails:
+            raise RuntimeError("out of memory")
+        return faithful(example, candidate)
+
+    judge = ScriptedJudge(rate, "one")
+    qa = evaluated(tmp_path, sampler, judge)["datasets"]["qa"]
+    assert (qa["n"], qa["faithfulness"]["n"], qa["faithfulness"]["mean"]) == (5, 4, 2 / 4)
+    fails.clear()
+    qa = evaluated(tmp_path, sampler, judge)["datasets"]["qa"]
+    assert (qa["faithfulness"]["n"], qa["faithfulness"]["mean"]) == (5, 3 / 5)
+    assert judge.judged[10:] == ["greedy/qa/0"]
+
+
+def test_a_part_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    evaluated(tmp_path, ScriptedSampler(answer))
+    part = min((tmp_path / "predictions" / "abc").glob("answers-*"))
+    part.write_bytes(part.read_bytes()[:50])
+    with pytest.raises(InputError, match=f"{part.name}, but it cannot be read .*: delete it"):
+        evaluated(tmp_path, ScriptedSampler(answer))
+
+
+def test_what_has_been_evaluated(tmp_path: Path) -> None:
+    judges: dict[str, Any] = {"judges": [ScriptedJudge(faithful, "one")], "held_out_judges": []}
+    asked = partial(is_evaluated, tmp_path, examples=EXAMPLES)
+    assert not asked(settings_of(), **judges)
+    evaluated(tmp_path, ScriptedSampler(answer))
+    assert asked(settings_of(), **judges)
+    assert not asked(settings_of(), judges=judges["judges"], held_out_judges=[ScriptedJudge(zero, "two")])
+    with pytest.raises(InputError, match="holds scores of others .abc."):
+        asked(settings_of(policy="def"), **judges)
+    with pytest.raises(InputError, match="same test examples, template and length limit"):
+        asked(settings_of(max_new_tokens=5), **judges)
+    content = json.loads((tmp_path / "mtl.json").read_text())
+    del content["examples"], content["judges"]
+    (tmp_path / "mtl.json").write_text(json.dumps(content))  # as older versions wrote it
+    assert asked(settings_of(), **judges)
