@@ -112,6 +112,7 @@ def test_the_arms_are_the_papers(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         "reset": ("lmsys/vicuna-7b-v1.3", "vicuna", 32, 8e-6, 1, ["round-000"], None),
         "mtl_reset": ("lmsys/vicuna-7b-v1.3", "vicuna", 32, 1e-5, 1, all_sets, (2000, 1, "gpt_4")),
         "mtl_reset_s": ("runs/paper/mtl_reset/policy/mtl", "vicuna", 32, 1e-5, 0, all_sets, (500, 2, "reset_s")),
+        "dpo": ("runs/paper/mtl_reset/policy/mtl", "vicuna", 32, 1e-6, 1, ["best_and_worst"], None),
     }
     assert set(expected) == {path.stem for path in PAPER}
     for name, arm in expected.items():
