@@ -11,7 +11,7 @@ from reset_pl.checkpoints import checkpoints, is_complete
 from reset_pl.errors import InputError
 from reset_pl.evaluation.results import stage_order
 
-_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,6 +69,15 @@ def test_stages_that_were_given_up_are_passed_over(tmp_path: Path) -> None:
     assert verdict.before == "mtl"
 
 
+def test_a_checkpoint_evaluated_inside_a_stage_is_no_stage_before(tmp_path: Path) -> None:
+    write(tmp_path, "mtl", BEFORE)
+    write(tmp_path, "round-000-000012", {key: value + 0.2 for key, value in BEFORE.items()})
+    write(tmp_path, "round-000", {key: value + 0.1 for key, value in BEFORE.items()})
+    verdict = judge_stage(tmp_path, "round-000")
+    assert verdict is not None
+    assert (verdict.before, verdict.confirmed) == ("mtl", True)
+
+
 def test_without_an_earlier_stage_there_is_no_verdict(tmp_path: Path) -> None:
     write(tmp_path, "round-000", BEFORE)
     assert judge_stage(tmp_path, "round-000") is None

@@ -55,3 +55,21 @@ def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
             read_run(folder)
         assert "\n" not in str(caught.value)
         assert str(folder) in str(caught.value)
+
+
+def test_checkpoints_come_before_the_end_of_their_stage() -> None:
+    names = [
+        *("start", "mtl-000005", "mtl-000010-best-1.250000", "mtl", "round-000-000012", "round-000"),
+        *("round-012-000013", "cd-000020", "cd"),
+    ]
+    stages = [Stage.from_json({"stage": name, "step": 21 if name == "cd" else None}) for name in names]
+    assert [
+        stage.name for stage in sorted(sorted(stages, key=lambda stage: stage.name), key=lambda stage: stage.order)
+    ] == names
+    assert [stage.name for stage in stages if not stage.is_inside_stage] == ["start", "mtl", "round-000", "cd"]
+
+
+def test_each_score_has_its_own_number_of_values() -> None:
+    entry = {"n": 5, "task": {"mean": 0.5, "low": 0.5, "high": 0.5, "n": 3}, "length": {"mean": 2.0}}
+    scores = Stage.from_json({"stage": "mtl", "datasets": {"qa": entry}}).datasets["qa"].scores
+    assert (scores["task"].n, scores["length"].n) == (3, 5)
