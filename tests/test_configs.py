@@ -16,6 +16,7 @@ import yaml
 
 from reset_pl.__main__ import main
 from reset_pl.cli import ResetCLI, command_line
+from reset_pl.study.graph import read_study
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"
@@ -23,12 +24,32 @@ MIXTURE = ["--config", "configs/data/paper_mixture.yaml"]
 PAPER = sorted(CONFIGS.glob("paper/*.yaml"))
 MODELS = sorted(CONFIGS.glob("models/*.yaml"))
 HARDWARE = sorted(CONFIGS.glob("hardware/*.yaml"))
+STUDIES = sorted(CONFIGS.glob("study/*.yaml"))
+FREE = ("--config", "--model.model", "--data.train.round_dir", "--trainer.default_root_dir", "--seed_everything")
+
+
+def fits_of_studies() -> dict[str, list[str]]:
+    """Arguments of the studies' fits, one of each kind: other files, or other options beside places and seeds."""
+    fits = {(str(path.relative_to(ROOT)),): ("", []) for path in PAPER}  # these are made as they are
+    for path in STUDIES:
+        study = read_study(path)
+        for node in study.nodes(seeds=study.seeds[:1]):
+            for line in study.command_lines(node, Path("runs")):
+                kind = tuple(
+                    word for word in line if word.endswith(".yaml") or word.startswith("--") and word not in FREE
+                )
+                if line[0] == "fit":
+                    fits.setdefault(kind, (f"{path.stem}-{node.arm}", line[1:]))
+    return {name: line for name, line in fits.values() if name}
+
+
 COMMANDS: dict[str, list[str]] = {
     **{path.stem: ["--config", str(path)] for path in PAPER},
     **{
         f"{model.stem}-{HARDWARE[n % 2].stem}": [*MIXTURE, "--config", str(model), "--config", str(HARDWARE[n % 2])]
         for n, model in enumerate(MODELS)  # they differ by a name only
     },
+    **fits_of_studies(),
     "mini": ["--config", "configs/mini/reset.yaml"],
     "own_data": ["--config", "configs/own_data.yaml"],
     "own_data-paper_mixture": ["--config", "configs/own_data.yaml", *MIXTURE],
@@ -145,7 +166,8 @@ def test_every_file_is_of_use() -> None:
     given = {argument for arguments in COMMANDS.values() for argument in arguments if argument.endswith(".yaml")}
     used = {(ROOT / path).resolve() for path in given}
     used |= {CONFIGS / "data" / "paper.yaml", *CONFIGS.glob("judges/*.yaml")}  # prepare's; tests/test_judge_configs.py
-    for path in CONFIGS.rglob("*.yaml"):
+    used |= set(STUDIES)
+    for path in set(CONFIGS.rglob("*.yaml")) - set(STUDIES):
         text = re.sub(r"#.*", "", path.read_text())
         used |= {(path.parent / name).resolve() for name in re.findall(r"[\w./]+\.yaml", text)}
     assert set(CONFIGS.rglob("*.yaml")) == used

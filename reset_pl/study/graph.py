@@ -15,7 +15,7 @@ import yaml
 
 from reset_pl.errors import InputError
 
-COMMANDS = ("fit", "test", "validate", "select", "export", "report", "judge-health")
+COMMANDS = ("fit", "test", "validate", "select", "export", "report", "figures", "judge-health")
 """What an arm may run: commands that work on a run directory."""
 
 _SEEDED = ("fit", "test", "validate")
