@@ -39,6 +39,8 @@ def plane(source: Source) -> Figure:
     Raises:
         NotPossible: Nothing has both averages.
     """
+    from matplotlib.ticker import MultipleLocator
+
     placed = {
         subject.name: (subject, across, up)
         for subject in source.subjects
@@ -51,6 +53,8 @@ def plane(source: Source) -> Figure:
     axes.set(xlabel=f"instruction following ({source.bars})", ylabel="faithfulness")
     axes.set(xlim=_limits([across for _, across, _ in placed.values()]))
     axes.set(ylim=_limits([up for _, _, up in placed.values()]))
+    for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        axis.set_major_locator(MultipleLocator(0.1 if high - low < 0.6 else 0.2))
     for index, (subject, across, up) in enumerate(placed.values()):
         _point(axes, index, subject, across, up)
     centres = {name: (across.mean, up.mean) for name, (_, across, up) in placed.items()}

@@ -29,7 +29,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", "8")
 NUM_MARKERS = len(_MARKERS)
 """Looks before a marker comes again."""
 _LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
-_HATCHES = ("", "////", "....", "xxxx", "----", "oooo", "\\\\\\\\", "++++")
+_HATCHES = ("", "////", "xxxx", "----", "\\\\\\\\", "||||", "++++", "...")  # dots make large files: last
 _METADATA: dict[Format, dict[str, Any]] = {  # what would change without the numbers: dates, versions
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "svg": {"Date": None, "Creator": None},
