@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reset_pl.figures.curves import Panel, curves
 from reset_pl.figures.dots import SCORES, dots
-from reset_pl.figures.subjects import NotPossible, Source, Subject
+from reset_pl.figures.subjects import NotPossible, Result, Source, Subject
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ _ROUND = re.compile(r"round-(\d+)")
 
 
 def ablation(source: Source, name: str) -> Figure:
-    """The arms ``<name>_<value>`` of a study; of a run, its rounds.
+    """The arms ``<name>_<value>`` of a study; the rounds of a run, or of the one arm ``rounds_<number>``.
 
     Args:
         source: A study or a run.
@@ -33,7 +33,9 @@ def ablation(source: Source, name: str) -> Figure:
     Raises:
         NotPossible: There are not two such arms with a result, or not two such stages.
     """
-    varied = _arms(source, name) if source.is_study else _rounds(source) if name == "rounds" else {}
+    varied = _arms(source, name) if source.is_study else {}
+    if name == "rounds" and len(varied) < 2:
+        varied = _rounds(source, next(iter(varied.values())).name if varied else "")
     if len(varied) < 2:
         wanted = f"two arms {name}_… of a study, with results" + (", or a run with rounds" if name == "rounds" else "")
         raise NotPossible(f"needs {wanted}")
@@ -51,16 +53,21 @@ def _arms(source: Source, name: str) -> dict[str, Subject]:
     }
 
 
-def _rounds(source: Source) -> dict[str, Subject]:
-    """Number of rounds → the stage after them; what the first round began with is after none."""
-    found = {
-        str(int(match[1]) + 1): subject
-        for subject in source.subjects
-        if (match := _ROUND.fullmatch(subject.name)) and not subject.is_rolled_back
+def _rounds(source: Source, arm: str) -> dict[str, Subject]:
+    """Number of rounds → what stood after them, in a run or in an arm's; after none, what the first began with."""
+    found: dict[str, list[Result]] = {}
+    for result in source.evaluated.get(arm, ()):
+        match = _ROUND.fullmatch(result.stage.name)
+        if match and not result.stage.rolled_back:
+            found.setdefault(str(int(match[1]) + 1), []).append(result)
+    start = source.starts.get(arm or "round-000")
+    if found and start:
+        found["0"] = list(source.subject(start).results)
+    several = source.num_seeds > 1
+    return {
+        number: Subject(name=arm, title=number, results=tuple(results), several_seeds=several)
+        for number, results in found.items()
     }
-    first = source.starts.get("round-000")
-    before = [subject for subject in source.subjects if subject.name == first]
-    return {**dict(zip("0", before, strict=False)), **found}
 
 
 def _is_number(value: str) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from reset_pl.figures.ablations import ablation
 from reset_pl.figures.subjects import NotPossible, read_source
+from tests.figures.conftest import ARMS, build_study, write_stage
 from tests.figures.test_checkpoints import panels
 from tests.figures.test_plane import macro
 
@@ -40,6 +41,21 @@ def test_a_run_has_its_rounds(make_run: Callable[..., Path]) -> None:
     found = panels(ablation(read_source(run), "rounds"))[""]
     expected = [(0, "mtl"), (1, "round-000"), (3, "round-002")]
     assert found["faithfulness"] == [(n, macro(run, stage)["faithfulness"]["mean"]) for n, stage in expected]
+
+
+def test_one_arm_has_its_rounds_and_where_it_started(tmp_path: Path) -> None:
+    arms = {"mixing_25": ARMS["mtl"], "rounds_2": ("two rounds", "mixing_25", 0.7, 0.7)}
+    study = build_study(tmp_path / "study", arms, [0, 1])
+    for seed in (0, 1):
+        run = study / "rounds_2" / f"seed-{seed}"
+        (run / "evaluation" / "sft.json").unlink()
+        write_stage(run, "round-000", 20, 0.7, 0.7)
+        write_stage(run, "round-001", 40, 0.75 + seed / 10, 0.7)
+    found = panels(ablation(read_source(study), "rounds"))[""]["faithfulness"]
+    stages = {0: ("mixing_25", "sft"), 1: ("rounds_2", "round-000"), 2: ("rounds_2", "round-001")}
+    for (number, value), (expected, (arm, stage)) in zip(found, stages.items(), strict=True):
+        means = [macro(study / arm / f"seed-{seed}", stage)["faithfulness"]["mean"] for seed in (0, 1)]
+        assert (number, value) == (expected, pytest.approx(sum(means) / 2))
 
 
 @pytest.mark.parametrize("name", ["mixing", "rounds"])
