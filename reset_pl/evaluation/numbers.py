@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["aligned", "count", "duration", "score", "share", "signed"]
+__all__ = ["aligned", "count", "dollars", "duration", "score", "share", "signed"]
 
 MISSING = "–"
 """Stands where there is no number; never a 0."""
@@ -55,6 +55,19 @@ def count(value: float | None) -> str:
     ('112,000', '–')
     """
     return MISSING if value is None else f"{value:,.0f}"
+
+
+def dollars(value: float | None) -> str:
+    """Money; what is there never reads as none.
+
+    >>> dollars(1234.5), dollars(0.004), dollars(0.0), dollars(None)
+    ('$1,234.50', '<$0.01', '0', '–')
+    """
+    if value is None:
+        return MISSING
+    if 0 < value < 0.005:
+        return "<$0.01"
+    return f"${value:,.2f}" if value else "0"
 
 
 def duration(seconds: float | None) -> str:

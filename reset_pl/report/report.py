@@ -6,7 +6,6 @@ page forbids all else. Texts of models and data are untrusted: Jinja2 escapes al
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,11 +17,17 @@ from reset_pl.evaluation.changes import Change, change_of, compared, headline, m
 from reset_pl.evaluation.results import Run, Stage, read_run
 from reset_pl.evaluation.table import Column, columns_of, short_names, shown_rates
 from reset_pl.files import committed
+from reset_pl.report.account import account_of
 from reset_pl.report.browser import browser_of, script
+from reset_pl.report.changed import changed_sets
+from reset_pl.report.curves import curves_of
 from reset_pl.report.judge_health import section_of_run
+from reset_pl.report.judging_costs import costs_of
 from reset_pl.report.plane import plane_of
+from reset_pl.report.provenance import provenance_of
 from reset_pl.report.round_summary import COUNTS, SCORES, summary_of
 from reset_pl.report.templates import environment
+from reset_pl.training_record import read_steps
 
 __all__ = ["write_report"]
 
@@ -69,21 +74,26 @@ def _content(run: Run) -> dict[str, Any]:
     """All that the template shows."""
     code, digest = script()
     judges, note = section_of_run(run.path, [entry.path for entry in run.rounds if entry.is_complete])
+    stages = _stages_content(run)
+    before, after, steps = stages["before"], stages["after"], read_steps(run.path)
+    changed = changed_sets(run.path, before, after) if after else []
     return {
         "name": run.path.resolve().name,
+        "account": account_of(run.rounds, before, after, changed, steps),
+        "changed": changed,
         "rounds": [summary_of(entry) for entry in run.rounds],
         "count_keys": COUNTS,
         "score_keys": SCORES,
         "rates": shown_rates(run.rounds),
+        "costs": costs_of(run.rounds),
         "browser": browser_of(run),
         "script": code,
         "script_hash": digest,
-        "config": run.config,
-        "environment": [(key, value) for key, value in run.environment.items() if key != "command"],
-        "command": _command(run),
+        "curves": curves_of(steps),
         "notes": [*run.notes, *([note] if note else [])],
+        **provenance_of(run),
         **judges,
-        **_stages_content(run),
+        **stages,
     }
 
 
@@ -138,9 +148,3 @@ def _best(column: Column, stages: Sequence[Stage]) -> str | None:
     values = [value.mean for stage in stages if (value := column.value(stage))]
     best = min if column.score == "declined" else max  # a question that the passages answer had better be answered
     return numbers.score(best(values)) if len(values) > 1 else None
-
-
-def _command(run: Run) -> str | None:
-    """The command as it can be typed again."""
-    command = run.environment.get("command")
-    return shlex.join(map(str, command)) if isinstance(command, list) else command

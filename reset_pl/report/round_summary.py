@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from reset_pl.evaluation.results import Round
 from reset_pl.evaluation.round_notes import gate_of, reason_of, scale_of, warning_of
 from reset_pl.evaluation.table import RATES
+from reset_pl.report.distributions import Distributions, distributions_of
 from reset_pl.report.weight_figure import WeightFigure, weight_figure_of
 
 __all__ = ["RoundSummary", "summary_of"]
@@ -57,6 +58,8 @@ class RoundSummary:
     """In words."""
     weight_figure: WeightFigure | None
     """How much the choice hangs on the weights; None where the manifest tells nothing of it."""
+    distributions: Distributions | None
+    """How the scores are spread, and the chosen answers against the references; None without the round's tables."""
 
     @property
     def total_seconds(self) -> float | None:
@@ -94,6 +97,7 @@ def summary_of(entry: Round) -> RoundSummary:
         left_out=[(reason_of(key), value) for key, value in entry.numbers("left_out").items() if value],
         judges=entry.judges,
         weight_figure=weight_figure_of(entry),
+        distributions=distributions_of(entry),
     )
 
 

@@ -26,6 +26,7 @@ def environment() -> Environment:
         "signed": numbers.signed,
         "share": numbers.share,
         "thousands": numbers.count,
+        "dollars": numbers.dollars,
         "duration": numbers.duration,
         "visible": visible,
         "percent": lambda value: f"{100 * min(1.0, max(0.0, value)):.2f}%",
