@@ -30,13 +30,15 @@ FREE = ("--config", "--model.model", "--data.train.round_dir", "--trainer.defaul
 
 def fits_of_studies() -> dict[str, list[str]]:
     """Arguments of the studies' fits, one of each kind: other files, or other options beside places and seeds."""
-    fits = {(str(path.relative_to(ROOT)),): ("", []) for path in PAPER}  # these are made as they are
+    fits: dict[tuple[str, ...], tuple[str, list[str]]] = {
+        (str(path.relative_to(ROOT)),): ("", []) for path in PAPER
+    }  # these are made as they are
     for path in STUDIES:
         study = read_study(path)
         for node in study.nodes(seeds=study.seeds[:1]):
             for line in study.command_lines(node, Path("runs")):
                 kind = tuple(
-                    word for word in line if word.endswith(".yaml") or word.startswith("--") and word not in FREE
+                    word for word in line if word.endswith(".yaml") or (word.startswith("--") and word not in FREE)
                 )
                 if line[0] == "fit":
                     fits.setdefault(kind, (f"{path.stem}-{node.arm}", line[1:]))
