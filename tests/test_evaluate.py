@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from reset_pl import interruption
 from reset_pl.__main__ import main
 from reset_pl.evaluation.results import read_run
 from tests.conftest import save_causal_lm, save_tokenizer
-from tests.test_restart import write_config
+from tests.test_restart import ROOT, write_config
 
 pytestmark = pytest.mark.integration
 EXAMPLES = 24
@@ -245,3 +247,31 @@ def test_adapters_are_not_put_on_whole_weights_and_no_evaluation_is_configured(
     assert "expected --model.lora null" in message
     message = refused(command, capsys, *arguments, "--trainer.callbacks", "null")
     assert "expected callbacks.CheckpointEvaluation in trainer.callbacks" in message
+
+
+# ---------------------------------------------------------------- several processes
+
+
+def test_two_processes_under_zero_3_score_as_one(folder: Path) -> None:
+    strategy = {"class_path": "reset_pl.tuning.strategies.CpuDeepSpeedStrategy", "init_args": {"stage": 3}}
+    overlay = folder / "zero.yaml"
+    trainer = {"devices": 2, "strategy": strategy, "default_root_dir": str(folder / "own")}
+    overlay.write_text(yaml.safe_dump({"trainer": trainer}))
+    checkpoint = folder / "run" / "checkpoints" / "mtl-000012.ckpt"
+    files = ("--config", folder / "config.yaml", "--config", overlay)
+    process = subprocess.run(
+        [sys.executable, "-m", "reset_pl", "test", *map(str, files), "--ckpt_path", str(checkpoint)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
+    assert process.stdout.count("evaluation: ") == 1
+    content = json.loads((folder / "own" / "evaluation" / "mtl-000012.json").read_text())
+    alone = scores(folder, "mtl")
+    assert {key: content[key] for key in ("policy", "step", "examples")} == {
+        key: alone[key] for key in ("policy", "step", "examples")
+    }
+    assert content["macro"] == alone["macro"]

@@ -106,8 +106,7 @@ def test_a_job_signalled_in_a_round_ends_as_an_undisturbed_one(
 def test_seeds_then_evaluation(slurm: MiniSlurm, tmp_path: Path, tiny_model: Path) -> None:
     config = write_witnessed_config(tmp_path / "seeds", tiny_model)
     settings = yaml.safe_load(config.read_text())
-    settings["trainer"]["callbacks"] = settings["trainer"]["callbacks"][:1]
-    settings["data"]["validation"] = settings["data"]["test"]
+    settings["trainer"]["callbacks"] = settings["trainer"]["callbacks"][:2]
     config.write_text(yaml.safe_dump(settings))
     runs = tmp_path / "runs"
     array = submit(
@@ -126,8 +125,11 @@ def test_seeds_then_evaluation(slurm: MiniSlurm, tmp_path: Path, tiny_model: Pat
         assert saved["seed_everything"] == seed
         assert list((runs / f"seed-{seed}" / "checkpoints").glob("mtl-*.ckpt"))
     text = (tmp_path / f"evaluate-{evaluation}.out").read_text()
-    assert "val/loss" in text
-    assert (runs / "seed-3" / "report.html").exists()
+    (name,) = (path.stem for path in (runs / "seed-3" / "checkpoints").glob("*.ckpt"))
+    assert f"{runs}/seed-3/evaluation, 1 evaluated" in text
+    whole = [json.loads((runs / "seed-3" / "evaluation" / f"{stage}.json").read_text()) for stage in ("mtl", name)]
+    assert whole[0]["macro"] == whole[1]["macro"]
+    assert name in (runs / "seed-3" / "report.html").read_text()
 
 
 def test_nodes_that_slurm_did_not_give(slurm: MiniSlurm, tmp_path: Path, tiny_model: Path) -> None:

@@ -1,0 +1,71 @@
+"""Evaluating a second time, from kept answers and verdicts, beside the first time; whole commands.
+
+python benchmarks/evaluation.py
+
+``python -m reset_pl test`` on the miniature world's model and judges, with the paper's sample sizes: 1,000 examples of
+each context-dependent set, 100 of each instruction set. The second command finds the scores (``evaluation/*.json``,
+``*.parquet``) deleted and the predictions kept, and must write the same scores again. Bar: at most 10% of the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from reset_pl.provenance import commit
+
+ROOT = Path(__file__).parent.parent
+GROUNDED = ("mini_nq", "mini_searchqa", "mini_bioasq", "mini_marco", "mini_cnn", "mini_wikisum")
+INSTRUCTIONS = ("mini_alpaca", "mini_vicuna", "mini_koala")
+
+
+def evaluate(run: Path, test_sets: Path) -> tuple[float, float]:
+    """Wall and CPU seconds of one command."""
+    config = ["--config", "configs/mini/reset.yaml", "--config", str(test_sets)]
+    command = [sys.executable, "-m", "reset_pl", "test", *config, "--trainer.default_root_dir", str(run)]
+    began, used = time.perf_counter(), _cpu()
+    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began, _cpu() - used
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    """Twice, and the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--grounded", type=int, default=1000, help="examples of each context-dependent set")
+    parser.add_argument("--instructions", type=int, default=100, help="examples of each instruction set")
+    arguments = parser.parse_args()
+    sizes = dict.fromkeys(GROUNDED, arguments.grounded) | dict.fromkeys(INSTRUCTIONS, arguments.instructions)
+    with tempfile.TemporaryDirectory() as folder:
+        run, test_sets = Path(folder) / "run", Path(folder) / "test.yaml"
+        sources = [
+            {"class_path": "MiniSource", "init_args": {"dataset": name, "split": "test", "size": size}}
+            for name, size in sizes.items()
+        ]
+        test_sets.write_text(yaml.safe_dump({"data": {"test": sources}}))
+        first = evaluate(run, test_sets)
+        scores = json.loads((run / "evaluation" / "start.json").read_text())
+        for path in [*run.glob("evaluation/*.json"), *run.glob("evaluation/*.parquet")]:
+            path.unlink()
+        second = evaluate(run, test_sets)
+        assert json.loads((run / "evaluation" / "start.json").read_text()) == scores, "the scores differ"
+        kept = sum(path.stat().st_size for path in run.glob("evaluation/predictions/*/*")) / 1e6
+    print(f"{sum(sizes.values())} prompts, commit {commit()}; the same scores both times, {kept:.1f} MB kept")
+    for name, before, after in zip(("wall time", "CPU time"), first, second, strict=True):
+        print(f"{name}: first {before:.1f} s, second {after:.1f} s; ratio {after / before:.3f}")
+
+
+if __name__ == "__main__":
+    main()
