@@ -25,6 +25,11 @@ def test_the_examples_of_judging_are_right() -> None:
     assert results.failed == 0
 
 
+def test_the_example_of_preference_is_right() -> None:
+    results = doctest.testfile(str(DOCS / "preference.md"), module_relative=False)
+    assert (results.attempted, results.failed) == (4, 0)
+
+
 def test_the_options_of_the_llm_judge_are_listed_with_their_defaults() -> None:
     table = JUDGING.read_text().split("| option | default | meaning |")[1].split("\n\n")[0]
     rows = re.findall(r"^\| (`.+?) \| (.+?) \|", table, re.MULTILINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import yaml
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.training_record import read_steps, read_trained
 from tests.test_restart import CHUNK, ROOT, finish, kill_when, write_config
+from tests.tuning.conftest import PAIRS, write_pairs
 
 pytestmark = pytest.mark.integration
 
@@ -124,6 +126,31 @@ def test_bfloat16_under_zero_3_keeps_float32_weights_for_the_optimizer(
     # Each weight is that of a float32 run, rounded: steps of 1e-2 and less on bfloat16 itself would not add up so.
     error = max((sharded_weights[name].float() - value).abs().max().item() for name, value in weights.items())
     assert error < 0.02
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 4}], ids=["whole", "adapters"])
+def test_preference_tuning_under_zero_3_takes_the_steps_of_one_process(
+    train: Train, tmp_path: Path, lora: dict[str, int] | None
+) -> None:
+    """The reference is sharded like the policy, or is the policy with its adapters switched off."""
+    pairs = [*PAIRS, *[(f"Say {n}.", "n" * n, "m" * (9 - n)) for n in range(4)]]  # an epoch of three steps
+    changes: dict[str, Any] = {
+        "pairs": True,
+        "train": [str(write_pairs(tmp_path / "pairs", pairs))],
+        "lora": lora,
+        "data": {"batch_size": 4},
+        "module": {"activation_checkpointing": lora is not None},
+    }
+    ((alone,), weights) = train(f"plain-pairs-{lora}", 0, **changes)
+    ranks, sharded_weights = train(f"stage-3-pairs-{lora}", 3, **changes)
+    assert alone["losses"][0] == pytest.approx(math.log(2), abs=1e-6)
+    assert min(alone["losses"]) < 0.65
+    assert ranks[0]["sharded"] > 0
+    for rank in ranks:
+        assert rank["losses"] == pytest.approx(alone["losses"], abs=1e-5)
+        assert rank["end"] == ranks[0]["end"] != rank["start"] == alone["start"]
+    for name, value in weights.items():
+        torch.testing.assert_close(sharded_weights[name], value, atol=2e-6, rtol=0, msg=name)
 
 
 # ---------------------------------------------------------------- rounds

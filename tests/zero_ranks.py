@@ -15,12 +15,14 @@ import lightning as L
 import torch
 
 from reset_pl.data.datamodule import ResetDataModule
+from reset_pl.data.pairs import PairSource
 from reset_pl.data.sources import JsonlSource
 from reset_pl.policy.adapters import Lora
 from reset_pl.policy.fingerprint import policy_fingerprint
 from reset_pl.policy.probe import log_probs, probe_prompts
 from reset_pl.policy.weights import full_tensors, gathered, is_sharded
 from reset_pl.tuning.mtl import MTL
+from reset_pl.tuning.preference import PreferenceTuning
 from reset_pl.tuning.strategies import CpuDeepSpeedStrategy
 
 SECOND_STAGE = 4
@@ -117,9 +119,10 @@ def main() -> None:
         **settings.get("trainer", {}),
     )
     lora = settings.get("lora")
-    module = MTL(settings["model"], lr=1e-2, lora=Lora(**lora) if lora else None, **settings.get("module", {}))
+    kind, source = (PreferenceTuning, PairSource) if settings.get("pairs") else (MTL, JsonlSource)
+    module: Any = kind(settings["model"], lr=1e-2, lora=Lora(**lora) if lora else None, **settings.get("module", {}))
     data = ResetDataModule(
-        train=[JsonlSource(path) for path in settings["train"]], tokenizer=settings["model"], **settings["data"]
+        train=[source(path) for path in settings["train"]], tokenizer=settings["model"], **settings["data"]
     )
     trainer.fit(module, datamodule=data)
     name = settings["name"]

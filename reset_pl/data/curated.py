@@ -47,7 +47,7 @@ class CuratedSource(Source):
         """The curated examples, in the order of the selection.
 
         Raises:
-            InputError: The folder holds no finished round.
+            InputError: The folder holds no finished round and no selection.
         """
         return [_curated(example, row) for example, row in self.selected()]
 
@@ -55,12 +55,14 @@ class CuratedSource(Source):
         """Prompt and row of each chosen answer, in the order of the selection.
 
         Raises:
-            InputError: The folder holds no finished round.
+            InputError: The folder holds no finished round and no selection.
         """
         paths = [self.round_dir / name for name in ("prompts.parquet", "selected.parquet")]
         for path in paths:
             if not path.exists():
-                raise InputError(f"expected a finished round in {self.round_dir}, but {path.name} is missing there")
+                raise InputError(
+                    f"expected a finished round or a selection in {self.round_dir}, but {path.name} is missing there"
+                )
         prompts, selected = (pq.read_table(path).to_pylist() for path in paths)
         examples = {row["example_id"]: example_from_json(row["example"]) for row in prompts}
         return [(examples[row["example_id"]], row) for row in selected]

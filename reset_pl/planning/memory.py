@@ -40,6 +40,7 @@ def training_memory(
     *,
     dtype: str,
     quantized: bool,
+    has_reference: bool = False,
     activation_checkpointing: bool,
     rows: int,
     max_length: int,
@@ -52,6 +53,7 @@ def training_memory(
         hardware: What it is shared by.
         dtype: Type of its parameters in memory.
         quantized: Whether what is not trained is kept in 4 bits.
+        has_reference: Whether a frozen copy of the model is kept beside it.
         activation_checkpointing: Whether activations are computed again in the backward pass.
         rows: Rows of a micro-batch of one device.
         max_length: Longest row, in tokens.
@@ -63,6 +65,8 @@ def training_memory(
     has_adapters = frozen > 0
     trained_number = 4 if has_adapters and not stage else number  # peft keeps adapters in float32
     weights = frozen * (_NF4 if quantized else number) + size.trained * trained_number
+    if has_reference:
+        weights += size.parameters * number
     gradients = size.trained * trained_number
     # DeepSpeed keeps both moments and a float32 copy of low-precision weights; torch's AdamW moments like the weights.
     state = (12 if number < 4 else 8) if stage else 2 * trained_number

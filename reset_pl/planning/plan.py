@@ -115,13 +115,16 @@ def lora_of(fit: Fit) -> Lora | None:
 def memory_of(fit: Fit, hardware: Hardware, size: ModelSize) -> Memory:
     """The forecast of a device's memory in training."""
     model, trainer, lora = fit.settings.model.init_args, fit.settings.trainer, lora_of(fit)
+    is_of_pairs = fit.settings.model.class_path.rpartition(".")[2] == "PreferenceTuning"
+    rows = -(-fit.data.batch_size // (hardware.processes * int(trainer.accumulate_grad_batches)))
     return training_memory(
         size,
         hardware,
         dtype=model.dtype,
         quantized=lora is not None and lora.quantize,
+        has_reference=is_of_pairs and lora is None,
         activation_checkpointing=model.activation_checkpointing,
-        rows=-(-fit.data.batch_size // (hardware.processes * int(trainer.accumulate_grad_batches))),
+        rows=2 * rows if is_of_pairs else rows,
         max_length=fit.data.max_length,
         max_targets=fit.data.max_response_tokens,
     )

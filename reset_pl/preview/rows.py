@@ -73,6 +73,8 @@ def row_of(example: Example, encoder: Encoder) -> Row:
     prompt_tokens = len(ids) - sum(in_loss)
     if not example.answerable:
         notes.append("the passages do not answer it")
+    if example.rejected is not None:
+        notes.append(f"preferred to: {visible(example.rejected)}")
     if prompt_tokens < len(whole_prompt):
         notes.append(_context_note(example, unlimited, prompt_tokens, len(whole_prompt)))
     return Row(

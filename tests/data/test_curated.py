@@ -84,5 +84,7 @@ def test_a_round_from_before_there_were_several_is_read(tmp_path: Path, examples
 def test_an_unfinished_round_is_refused(tmp_path: Path, missing: str) -> None:
     for table in {"prompts", "selected"} - {missing}:
         Ledger(tmp_path).write_table([], table)
-    with pytest.raises(InputError, match=rf"finished round in {tmp_path}, but {missing}.parquet is missing"):
+    with pytest.raises(
+        InputError, match=rf"finished round or a selection in {tmp_path}, but {missing}.parquet is missing"
+    ):
         CuratedSource(str(tmp_path)).load()

@@ -12,6 +12,7 @@ from reset_pl.planning.memory import Memory, training_memory
 from reset_pl.planning.model_size import ModelSize, model_size
 from reset_pl.policy.adapters import Lora
 from reset_pl.policy.load import load_policy
+from reset_pl.tuning.preference import PreferenceTuning
 
 
 def hardware(stage: int, processes: int, precision: str = "bf16-true", offloads: bool = False) -> Hardware:
@@ -65,6 +66,18 @@ def test_weights_gradients_and_moments_of_a_real_step(tiny_model: Path, lora: Lo
     assert got.weights == sum(p.nbytes for p in policy.parameters())
     assert got.gradients == sum(p.grad.nbytes for p in policy.parameters() if p.grad is not None)
     assert got.optimizer == sum(t.nbytes for t in moments)
+
+
+def test_a_frozen_reference_adds_its_weights_alone(tiny_model: Path) -> None:
+    module = PreferenceTuning(str(tiny_model))
+    module.configure_model()
+    size, whole = model_size(str(tiny_model), None), {"dtype": "float32", "quantized": False, "rows": 1}
+    lengths = {"activation_checkpointing": False, "max_length": 10, "max_targets": 5}
+    got = training_memory(size, hardware(0, 1), has_reference=True, **whole, **lengths)
+    assert got.weights == sum(p.nbytes for p in module.parameters())
+    assert got.gradients == sum(p.nbytes for p in module.parameters() if p.requires_grad)
+    sharded = training_memory(size, hardware(3, 2), has_reference=True, **whole, **lengths)
+    assert sharded.weights == got.weights // 2
 
 
 def test_recomputed_activations_take_less() -> None:

@@ -103,6 +103,11 @@ def test_an_unanswerable_question_is_called_so(encoder: Encoder) -> None:
     assert row_of(make_example(0, answerable=False), encoder).notes == ("the passages do not answer it",)
 
 
+def test_a_pair_shows_the_chosen_answer_and_names_the_other(encoder: Encoder) -> None:
+    row = row_of(make_example(0, rejected="w1\u202e"), encoder)
+    assert (target(row), row.notes) == ("w0", ("preferred to: w1\\u202e",))
+
+
 def test_a_row_that_training_leaves_out_is_shown_whole_with_the_reason(encoder: Encoder) -> None:
     row = row_of(make_example(0), replace(encoder, max_length=50))
     assert row.notes[0].startswith("left out of training: the prompt without its context has ")
