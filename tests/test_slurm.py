@@ -25,6 +25,7 @@ from tests.test_interruption import (
     lines,
     write_witnessed_config,
 )
+from tests.test_study import commands_run, selections, write_study
 from tests.test_vllm_server import JOBS, TEMPLATE
 from tests.test_vllm_server import PYTHON as VLLM
 
@@ -130,6 +131,26 @@ def test_seeds_then_evaluation(slurm: MiniSlurm, tmp_path: Path, tiny_model: Pat
     whole = [json.loads((runs / "seed-3" / "evaluation" / f"{stage}.json").read_text()) for stage in ("mtl", name)]
     assert whole[0]["macro"] == whole[1]["macro"]
     assert name in (runs / "seed-3" / "report.html").read_text()
+
+
+def test_a_study_is_an_array_of_workers(slurm: MiniSlurm, tmp_path: Path) -> None:
+    arms, out = selections(tmp_path), tmp_path / "out"
+    study = write_study(tmp_path, arms)
+    said = slurm.command(
+        *(sys.executable, "-m", "reset_pl", "study", str(study), "--out", str(out), "--jobs", "2", "--slurm"),
+        SBATCH_OUTPUT=f"{tmp_path}/%x-%A_%a.out",
+        PYTHON=sys.executable,
+        OMP_NUM_THREADS="1",
+    )
+    assert said.startswith("Submitted batch job ")
+    for task in (0, 1):
+        state = slurm.wait_for(f"{said.split()[-1]}_{task}", 300)
+        assert state["JobState"] == "COMPLETED", output(tmp_path)
+    assert commands_run(out) == {f"{arm}/seed-{seed}": len(arms[arm]) for arm in arms for seed in (0, 1)}
+    tasks = [path.read_text() for path in tmp_path.glob("study-*.out")]
+    assert len(tasks) == 2
+    assert sum(text.count(": complete after") for text in tasks) == 8
+    assert (out / "tables" / "results.md").exists()
 
 
 def test_nodes_that_slurm_did_not_give(slurm: MiniSlurm, tmp_path: Path, tiny_model: Path) -> None:

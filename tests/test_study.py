@@ -163,3 +163,10 @@ def test_a_worker_that_ended_in_a_fit_is_gone_on_from(number: signal.Signals, tm
     assert commands_run(out) == {"mtl/seed-0": 2, "report/seed-0": 1}
     assert {record(out, arm)["status"] for arm in arms} == {"complete"}
     assert_nothing_was_done_twice(fit)
+
+
+def test_no_slurm_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, output = run(write_study(tmp_path, {"a": ["report nowhere"]}), tmp_path / "out", "--slurm")
+    assert code == 2
+    assert output.startswith("error: expected Slurm's sbatch for --slurm, but there is none here")
