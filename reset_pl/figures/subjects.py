@@ -86,7 +86,7 @@ class Source:
 
     is_study: bool
     num_seeds: int
-    """Of the study; 1 of a run."""
+    """Most that an arm of the study has results of; 1 of a run."""
     subjects: tuple[Subject, ...]
     """Stages as they were reached; arms as the study lists them, those without a result left out."""
     starts: dict[str, str]
@@ -173,15 +173,15 @@ def _of_run(folder: Path) -> Source:
 
 def _of_study(folder: Path) -> Source:
     study = read_results(folder)
-    several = len(study.seeds) > 1
+    num_seeds = max((len(arm.complete) for arm in study.arms), default=1)
     subjects = tuple(
-        Subject(name=arm.name, title=arm.title, results=_results(arm), several_seeds=several)
+        Subject(name=arm.name, title=arm.title, results=_results(arm), several_seeds=num_seeds > 1)
         for arm in study.arms
         if arm.complete
     )
     return Source(
         is_study=True,
-        num_seeds=len(study.seeds),
+        num_seeds=num_seeds,
         subjects=subjects,
         starts=_starts(folder, {subject.name: subject for subject in subjects}),
         evaluated={

@@ -37,6 +37,15 @@ def test_an_arm_that_failed_is_left_out(tmp_path: Path) -> None:
     assert source.bars == "±1 sd, 2 seeds"
 
 
+def test_while_one_seed_is_done_its_interval_is_shown(tmp_path: Path) -> None:
+    study = build_study(tmp_path / "study", {"mtl": ARMS["mtl"]}, [0, 1, 2])
+    for seed in (1, 2):
+        (study / "mtl" / f"seed-{seed}" / "node.json").unlink()
+    source = read_source(study)
+    assert source.bars == "95% interval"
+    assert source.subjects[0].macro("faithfulness") == source.subjects[0].results[0].stage.macro["faithfulness"]
+
+
 def test_a_study_file_that_cannot_be_read_leaves_the_arms(tmp_path: Path) -> None:
     study = build_study(tmp_path / "study", {name: ARMS[name] for name in ("cd", "cd_then_if")}, [0, 1])
     (study / "study.yaml").write_text("seeds: [")
