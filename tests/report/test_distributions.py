@@ -77,7 +77,7 @@ def test_the_difference_is_paired_and_its_interval_that_of_a_mean(tmp_path: Path
     for row in ledger.read_table("verdicts"):
         if row["judge"] != "x" and row["score"] is not None:
             scores.setdefault(row["candidate_id"], {}).setdefault(row["aspect"], []).append(row["score"])
-    total = {one: sum(weights[a] * np.mean(v) for a, v in parts.items()) for one, parts in scores.items()}
+    total = {one: sum(weights[a] * sum(v) / len(v) for a, v in parts.items()) for one, parts in scores.items()}
     pairs = [
         total[row["candidate_id"]] - total[f"0/{row['example_id']}/reference/0"]
         for row in ledger.read_table("selected")

@@ -10,10 +10,13 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from reset_pl.errors import InputError
 from reset_pl.report.report import write_report
+from reset_pl.training_record import TrainingStep, append_steps
 from tests.synthetic_run import HOSTILE, TRAIN_SETS, write_round, write_stage
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -167,7 +170,10 @@ def test_tables_figures_and_headings_can_be_read_aloud(run_dir: Path) -> None:
     order = [tag for tag, _ in page.tags if tag in ("table", "caption")]
     assert order == ["table", "caption"] * (len(order) // 2)
     pictures = [attributes for attributes in page.all("svg") if attributes.get("role") == "img"]
-    assert len(pictures) == len(page.all("desc")) == 2 + len(("summac", "rouge"))
+    assert len(page.all("desc")) == 2 + len(("summac", "rouge"))
+    spreads = [picture for picture in pictures if (picture.get("aria-label") or "").startswith("Weighted scores of")]
+    assert len(spreads) == 2 * len(TRAIN_SETS)  # of two rounds
+    assert len(pictures) == len(page.all("desc")) + len(spreads)
     identities = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
     assert len(set(identities)) == len(identities)
     labels = {label for _, attributes in page.tags for label in (attributes.get("aria-labelledby") or "").split()}
@@ -296,3 +302,56 @@ def test_a_page_without_these_guards_would_have_been_caught(tmp_path: Path) -> N
     assert "<title>pwned</title>" in document
     assert any("here" in line for line in console)
     assert asked == ["planted.invalid"]
+
+
+# ---------------------------------------------------------------------- what there is of training
+
+
+def test_training_curves_of_whole_and_older_runs(run_dir: Path) -> None:
+    assert 'id="training"' not in write_report(run_dir).read_text()  # of a version that wrote no training.jsonl
+    append_steps(run_dir, [TrainingStep(step=n, stage="round-001", loss=1.0, lr=1e-3) for n in (451, 452)])
+    with (run_dir / "training.jsonl").open("a") as file:
+        file.write('{"step": 453, "sta')  # being written
+    text = " ".join(_page(run_dir).text)
+    assert "Steps 1 to 450 were not recorded." in text
+    assert "The model was tuned on what was kept, for 2 optimizer steps." in text
+
+
+def test_a_newcomer_reads_what_was_done_and_where_to_look(run_dir: Path) -> None:
+    page = _page(run_dir)
+    text = " ".join(page.text)
+    assert re.search(r"In 2 rounds the model wrote [\d,]+ answers of its own to [\d,]+ training prompts", text)
+    assert re.search(r"Of 360 grounded test answers, \d+ are more faithful than at MTL, \d+ less so", text)
+    links = {attributes.get("href") for attributes in page.all("a")}
+    assert {"#changed", "#candidates", "#settings"} <= links
+    identities = {attributes.get("id") for _, attributes in page.tags}
+    assert {(link or "")[1:] for link in links} <= identities
+    assert "python -m reset_pl why mini_instruct/0000 --run" in text
+
+
+def test_changed_answers_show_gains_and_losses_and_hostile_text_inert(run_dir: Path) -> None:
+    for stage in ("mtl", "round-001"):
+        path = run_dir / "evaluation" / f"{stage}.parquet"
+        rows = pq.read_table(path).to_pylist()
+        worse = stage == "round-001"
+        for number, row in enumerate(rows[:2]):
+            row |= {"text": f"{HOSTILE} {stage}\x1b\u202e", "faithfulness": float((number == 0) == worse)}
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    page = _page(run_dir)
+    text = " ".join(page.text)
+    assert "rose: faithfulness .00 → 1.00" in text
+    assert "fell: faithfulness 1.00 → .00" in text
+    assert rf"{HOSTILE} round-001\x1b\u202e" in text
+    assert _has_only_our_script(page)
+
+
+def test_a_round_that_was_cut_short_and_an_empty_one(run_dir: Path) -> None:
+    empty = write_round(run_dir, 2, parquet=False)
+    for table in ("prompts", "candidates", "verdicts", "selected"):
+        rows = pq.read_table(run_dir / "rounds" / "round-001" / f"{table}.parquet")
+        pq.write_table(rows.slice(0, 0), empty / f"{table}.parquet")
+    (empty / "manifest.json").write_text(json.dumps({"round": 2, "status": "complete", "counts": {}}))
+    (run_dir / "rounds" / "round-001" / "verdicts.parquet").write_bytes(b"PAR1 and no more")
+    text = " ".join(_page(run_dir).text)
+    assert "In 3 rounds the model wrote" in text
+    assert "How the weighted scores are spread" in text  # of round 0
