@@ -77,10 +77,10 @@ def _is_number(value: str) -> bool:
 def _curve(varied: Mapping[float, Subject], xlabel: str, ylabel: str) -> Figure:
     panel = Panel()
     for value, subject in sorted(varied.items(), key=lambda entry: entry[0]):
-        for key, title in SCORES.items():
+        for key in SCORES:
             score = subject.macro(key)
             if score:
-                panel.lines.setdefault(title, []).append((value, score))
+                panel.lines.setdefault(key, []).append((value, score))
     if not panel.lines:
         raise NotPossible("needs macro averages")
     return curves([panel], xlabel, ylabel)

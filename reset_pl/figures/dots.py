@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SCORES", "dots"]
 
-SCORES: Mapping[str, str] = {"faithfulness": "faithfulness", "instruction": "instruction", "task": "task"}
-"""Macro average → heading of its column."""
+SCORES: Mapping[str, str] = {"faithfulness": "faithful", "instruction": "IF", "task": "task"}
+"""Macro average → heading of its column, as in the tables."""
 
 
 def dots(subjects: Sequence[Subject], bars: str) -> Figure:
@@ -47,7 +47,7 @@ def dots(subjects: Sequence[Subject], bars: str) -> Figure:
         axes.set_axisbelow(True)
         axes.grid(True)
         axes.margins(x=0.12)
-        axes.locator_params(axis="x", nbins=3)
+        axes.locator_params(axis="x", nbins=2)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}".replace("0.", ".", 1))
         axes.tick_params(axis="y", length=0)
     grid[0].set_yticks(range(len(subjects)), [plain(subject.title) for subject in subjects])

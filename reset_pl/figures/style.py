@@ -22,7 +22,7 @@ WIDTH = 3.3
 FONT_SIZE = 7.0
 """Of all text, points."""
 
-_LONGEST = 30  # characters of a name
+_LONGEST = 24  # characters of a name: two stand side by side in a legend
 _ROW = 58  # characters across a column, with 8 for each handle
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#444444")  # Okabe and Ito, less yellow
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", "8")

@@ -25,7 +25,7 @@ def test_numbers_make_a_curve(study: Path) -> None:
 
 def test_names_make_rows(study: Path) -> None:
     figure = ablation(read_source(study), "decoding")
-    assert [axes.get_title() for axes in figure.axes] == ["faithfulness", "instruction", "task"]
+    assert [axes.get_title() for axes in figure.axes] == ["faithful", "IF", "task"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["one setting", "top-k only"]
     line = figure.axes[0].containers[0][0]
     means = [macro(study / "decoding_top_k" / f"seed-{seed}", "sft")["faithfulness"]["mean"] for seed in range(3)]

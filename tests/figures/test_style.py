@@ -19,7 +19,7 @@ from reset_pl.figures.style import NUM_MARKERS, Format, legend_columns, look, pl
         ("\u202eTESER", "\\u202eTESER"),
         ("\x1b[2J", "\\x1b[2J"),
         ("_hidden", " _hidden"),
-        ("x" * 31, "x" * 29 + "…"),
+        ("x" * 25, "x" * 23 + "…"),
         ("", "–"),
     ],
 )
@@ -45,7 +45,7 @@ def test_fills_differ_in_lightness_from_their_neighbour() -> None:
 def test_a_legend_has_one_row_where_the_names_fit() -> None:
     assert legend_columns(["CD", "CD→IF", "CD→CD"]) == 3
     assert legend_columns(["chat, zero-shot", "IF→CD (w/o MTL)", "IF→IF"]) == 2
-    assert legend_columns(["x" * 30, "y" * 30]) == 2
+    assert legend_columns(["x" * 24, "y" * 24]) == 2
 
 
 @pytest.mark.parametrize("kind", ["pdf", "svg", "png"])
