@@ -39,7 +39,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("records", "errors", "interruption", "files", "progress", "checkpoints"),
         *("metrics", "data", "sampling", "judging", "rounds"),
     },
-    "report": {"records", "errors", "visible", "files", "metrics", "data", "judging", "rounds", "evaluation", "training_record"},
+    "report": {
+        *("records", "errors", "visible", "progress", "files"),
+        *("metrics", "data", "judging", "rounds", "evaluation", "training_record"),
+    },
     "figures": {"records", "errors", "visible", "files", "progress", "evaluation", "study", "report"},
     "study": {
         *("records", "errors", "arguments", "files", "interruption", "progress", "provenance", "processes", "visible"),

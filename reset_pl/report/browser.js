@@ -123,7 +123,7 @@ class Browser {
   async search(text) {
     const run = ++this.searching;
     this.matches = text ? new Set() : null;
-    this.filter();
+    this.filter(text ? 0 : null);
     if (!text) return;
     for await (const { found, share } of this.store.search(text)) {
       if (run !== this.searching) return;

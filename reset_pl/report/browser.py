@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from markupsafe import Markup
 
 from reset_pl.errors import InputError
 from reset_pl.evaluation.results import Round, Run
+from reset_pl.progress import Progress
 from reset_pl.records import stable_hash
 from reset_pl.report.browser_rows import Names, index_of, texts_of, words_of
 from reset_pl.report.candidates import OUTCOMES, Prompt, prompts_of
@@ -31,6 +33,8 @@ MAX_CHARACTERS = 23_500_000
 """Of the packed texts in a page: with all the rest it has no more than 25 MB."""
 MAX_PROMPTS = 12_000
 """In a page; of more a random sample is shown."""
+_LONG = 2000
+"""Prompts from which reading them takes long enough to show how far it is."""
 _CHUNK = 300_000
 """Characters of a chunk, unpacked: some milliseconds of a browser's time."""
 _SCRIPTS = ("browser_data.js", "browser_texts.js", "browser_prompt.js", "browser.js")
@@ -88,7 +92,8 @@ def browser_of(run: Run) -> Browser | None:
     entries: list[_Entry] = []
     examples: dict[str, Prompt] = {}
     total = 0
-    share = MAX_PROMPTS / max(_count(run.rounds), 1)
+    count = _count(run.rounds)
+    share = MAX_PROMPTS / max(count, 1)
     for entry in run.rounds:
         try:
             if not entry.is_complete:
@@ -116,12 +121,18 @@ def _entries(entry: Round, names: Names, share: float, examples: dict[str, Promp
     def wanted(example_id: str) -> bool:
         return share >= 1 or stable_hash("report", example_id) < share * 2**63
 
-    for prompt in prompts_of(entry.path, wanted):
-        known = examples.get(prompt.example.dataset)
-        if prompt.chosen and (known is None or (prompt.round, prompt.spread) > (known.round, known.spread)):
-            examples[prompt.example.dataset] = prompt
-        texts, grounded = texts_of(prompt, names)
-        yield _Entry(index=index_of(prompt, names, grounded), texts=_json(texts), words=_json(words_of(prompt, names)))
+    total = int(entry.numbers("counts").get("prompts") or 0)
+    with Progress(total, f"reading round {entry.number}", "prompts") if total >= _LONG else nullcontext() as progress:
+        for prompt in prompts_of(entry.path, wanted):
+            known = examples.get(prompt.example.dataset)
+            if prompt.chosen and (known is None or (prompt.round, prompt.spread) > (known.round, known.spread)):
+                examples[prompt.example.dataset] = prompt
+            texts, grounded = texts_of(prompt, names)
+            yield _Entry(
+                index=index_of(prompt, names, grounded), texts=_json(texts), words=_json(words_of(prompt, names))
+            )
+            if progress:
+                progress.advance()
 
 
 def _packed(

@@ -66,10 +66,10 @@ class PromptView {
   }
 
   answer(candidate) {
-    const rank = this.rankOf(candidate);
+    const { rank } = candidate;
     const isChosen = rank !== undefined;
-    const suffix = candidate.drawn[0][0];
-    const link = element("a", { class: "permalink", href: `#candidate=${encodeURIComponent(`${this.id}/${suffix}`)}`, "aria-label": "Link to this candidate" }, "#");
+    const suffixes = candidate.drawn.map((draw) => this.store.draws[draw][0]);
+    const link = element("a", { class: "permalink", href: `#candidate=${encodeURIComponent(`${this.id}/${suffixes[0]}`)}`, "aria-label": "Link to this candidate" }, "#");
     const total = element("div", { class: "total" }, score(candidate.score), " ", element("small", {}, this.role(candidate, rank)), link);
     const groundings = Object.entries(candidate.grounding || {});
     const marks = groundings.length ? this.marks(...groundings[0]) : [];
@@ -80,13 +80,8 @@ class PromptView {
     if (said) body.append(said);
     const name = isChosen ? "Chosen answer" : candidate.reference ? "Reference answer" : "Candidate";
     const node = element("section", { class: `answer${isChosen ? " chosen" : ""}${candidate.out !== undefined ? " out" : ""}`, "aria-label": name, tabindex: "-1" }, total, body);
-    node.draws = candidate.drawn.map((draw) => draw[0]);
+    node.draws = suffixes;
     return node;
-  }
-
-  rankOf(candidate) {
-    const ranks = candidate.drawn.filter((draw) => draw.length > 2).map((draw) => draw[2]);
-    return ranks.length ? Math.min(...ranks) : undefined;
   }
 
   // Why a candidate is where it is.
@@ -101,9 +96,28 @@ class PromptView {
     return behind === 0 ? "the same score, lost the draw" : `${score(Math.abs(behind))} ${behind > 0 ? "behind" : "ahead"}`;
   }
 
+  // Aspect → mean score over the judges that select, as the score adds them up.
+  partsOf(candidate) {
+    const parts = new Map();
+    this.verdictsOf(candidate).forEach(({ judge, value }) => {
+      const { aspect, heldOut } = this.store.judges[judge];
+      if (!heldOut && typeof value === "number") parts.set(aspect, [...(parts.get(aspect) || []), value]);
+    });
+    return [...parts].map(([aspect, values]) => [aspect, values.reduce((sum, value) => sum + value) / values.length]);
+  }
+
+  // [{judge, value, own}]: a score in thousandths or a status, and the judge's own number where it is another.
+  verdictsOf(candidate) {
+    const said = (candidate.verdicts || []).map((verdict, index) => {
+      const [value, own] = [verdict].flat();
+      return { judge: this.prompt.judges[index], value, own };
+    });
+    return said.filter(({ value }) => value !== null);
+  }
+
   // 2.347 = 1 × .520 task + 2 × .913 faithfulness
   arithmetic(candidate) {
-    const parts = Object.entries(candidate.parts || {});
+    const parts = this.partsOf(candidate);
     const weights = this.store.weights[this.about.round] || {};
     const node = element("p", { class: "meta arithmetic" });
     if (candidate.score === undefined) node.append("no weighted score");
@@ -120,7 +134,7 @@ class PromptView {
   decoding(candidate) {
     const axes = new Map();
     for (const draw of candidate.drawn) {
-      const [axis, value = ""] = this.store.labels[draw[1]].split("=");
+      const [axis, value = ""] = this.store.draws[draw][1].split("=");
       const values = axes.get(axis) || axes.set(axis, new Map()).get(axis);
       values.set(value, (values.get(value) || 0) + 1);
     }
@@ -129,11 +143,10 @@ class PromptView {
   }
 
   verdicts(candidate) {
-    const items = (candidate.verdicts || []).map(([judge, status, value, raw]) => {
+    const items = this.verdictsOf(candidate).map(({ judge, value, own }) => {
       const { name, aspect, version, heldOut } = this.store.judges[judge];
-      const state = this.store.statuses[status];
-      const word = state === "scored" ? score(value) : state === "failed" ? "✗ failed" : state;
-      const more = [raw !== undefined && `its own number ${String(raw).replace("-", "−")}`, heldOut && "held out"].filter(Boolean);
+      const word = typeof value === "number" ? score(value) : value === "failed" ? "✗ failed" : value;
+      const more = [own !== undefined && `its own number ${String(own).replace("-", "−")}`, heldOut && "held out"].filter(Boolean);
       const node = element("li", { title: `${name} ${version}` }, element("b", {}, word), ` ${name}, ${aspect}`);
       if (more.length) node.append(element("small", {}, ` (${more.join(", ")})`));
       return node;
@@ -142,7 +155,7 @@ class PromptView {
   }
 
   said(candidate) {
-    const words = Object.entries(Object.assign({}, ...candidate.drawn.map((draw) => this.words[draw[0]])));
+    const words = Object.entries(Object.assign({}, ...candidate.drawn.map((draw) => this.words[this.store.draws[draw][0]])));
     if (!words.length) return null;
     const node = element("details", {}, element("summary", {}, "What the judges said"));
     for (const [judge, text] of words) {

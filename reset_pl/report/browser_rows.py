@@ -21,7 +21,6 @@ from reset_pl.rounds.selection import Weights
 __all__ = ["Names", "index_of", "texts_of", "words_of"]
 
 _TITLE = 90
-_STATUSES = tuple(map(str, Status))
 
 
 class Names:
@@ -34,12 +33,16 @@ class Names:
     def __init__(self, rounds: Sequence[Round]) -> None:
         self._held_out = frozenset(chain.from_iterable(entry.held_out for entry in rounds))
         self._weights = {entry.number: asdict(Weights()) | entry.numbers("weights") for entry in rounds}
-        self._lists: dict[str, dict[Any, int]] = {"sets": {}, "labels": {}, "judges": {}, "outs": {}}
+        self._lists: dict[str, dict[Any, int]] = {"sets": {}, "draws": {}, "judges": {}, "outs": {}}
         self.has_evidence = False
 
     def number(self, kind: str, name: Any) -> int:
         """The number of a name, a new one if need be."""
         return self._lists[kind].setdefault(name, len(self._lists[kind]))
+
+    def judge(self, verdict: Verdict) -> int:
+        """The number of a verdict's judge; of another version it is another."""
+        return self.number("judges", (verdict.judge, str(verdict.aspect), verdict.version))
 
     def to_json(self) -> dict[str, Any]:
         """The lists."""
@@ -48,7 +51,7 @@ class Names:
             for name, aspect, version in self._lists["judges"]
         ]
         plain = {kind: list(names) for kind, names in self._lists.items() if kind != "judges"}
-        return plain | {"judges": judges, "weights": self._weights, "statuses": _STATUSES}
+        return plain | {"judges": judges, "weights": self._weights}
 
 
 def index_of(prompt: Prompt, names: Names, unsupported: int | None) -> dict[str, Any]:
@@ -80,15 +83,17 @@ def index_of(prompt: Prompt, names: Names, unsupported: int | None) -> dict[str,
 def texts_of(prompt: Prompt, names: Names) -> tuple[dict[str, Any], int | None]:
     """A prompt with its candidates, equal ones once, and the unsupported sentences of the chosen answer."""
     example = prompt.example
+    judges = list(dict.fromkeys(names.judge(verdict) for entry in prompt.candidates for verdict in entry.verdicts))
     documents: dict[int, list[int]] = {}
     groups: dict[Any, dict[str, Any]] = {}
     unsupported = None
     for entry in prompt.candidates:
         content, missing = _candidate(example, entry, names, documents)
-        key = (entry.is_reference, entry.candidate.text, str(content))
-        group = groups.setdefault(key, {"text": entry.candidate.text, **content, "drawn": []})
-        draw = [_suffix(prompt, entry), names.number("labels", entry.candidate.decoding.label)]
-        group["drawn"].append(draw if entry.rank is None else [*draw, entry.rank])
+        content["verdicts"] = _verdicts(entry, judges, names)
+        group = groups.setdefault((entry.is_reference, entry.candidate.text, str(content)), content)
+        group.setdefault("drawn", []).append(names.number("draws", (_suffix(prompt, entry), _label(entry))))
+        if entry.rank is not None:
+            group["rank"] = min(entry.rank, group.get("rank", entry.rank))
         if entry is prompt.chosen:
             unsupported = missing
     names.has_evidence |= bool(documents) or unsupported is not None
@@ -97,7 +102,7 @@ def texts_of(prompt: Prompt, names: Names) -> tuple[dict[str, Any], int | None]:
         "references": [text for text in example.references if text != example.response],
         "constraints": [constraint.id for constraint in example.constraints],
         "unanswerable": int(not example.answerable), "summary": int(not example.objective.is_question),
-        "objective": example.objective, "documents": documents,
+        "objective": example.objective, "documents": documents, "judges": judges,
     }  # fmt: skip
     return {key: value for key, value in fields.items() if value} | {"candidates": list(groups.values())}, unsupported
 
@@ -106,7 +111,7 @@ def words_of(prompt: Prompt, names: Names) -> dict[str, dict[int, str]]:
     """Candidate → judge → its words, where it left more than places in the texts."""
     words = {
         _suffix(prompt, entry): {
-            names.number("judges", (verdict.judge, str(verdict.aspect), verdict.version)): verdict.detail
+            names.judge(verdict): verdict.detail
             for verdict in entry.verdicts
             if verdict.detail and parse_supports(verdict.detail) is None and parse_span(verdict.detail) is None
         }
@@ -118,12 +123,11 @@ def words_of(prompt: Prompt, names: Names) -> dict[str, dict[int, str]]:
 def _candidate(
     example: Example, entry: Judged, names: Names, documents: dict[int, list[int]]
 ) -> tuple[dict[str, Any], int | None]:
-    """What is shown of a candidate beside its text, and how many of its sentences are not supported."""
-    verdicts, groundings, spans = [], {}, {}
+    """What is shown of a candidate, and how many of its sentences are not supported."""
+    groundings, spans = {}, {}
     missing = None
     for verdict in entry.verdicts:
-        judge = names.number("judges", (verdict.judge, str(verdict.aspect), verdict.version))
-        verdicts.append(_verdict(verdict, judge))
+        judge = names.judge(verdict)
         grounding = grounding_of(example, entry.candidate.text, verdict)
         span = span_of(example, verdict) if grounding is None else None
         if grounding:
@@ -134,8 +138,7 @@ def _candidate(
             spans[judge] = [] if span.passage is None else [span.passage, *span.place]
             missing = (missing or 0) + (span.passage is None)
     fields = {
-        "verdicts": verdicts, "grounding": groundings, "span": spans,
-        "parts": {aspect: _thousandths(value) for aspect, value in entry.parts.items()},
+        "text": entry.candidate.text, "grounding": groundings, "span": spans,
         "cut": int(entry.candidate.finish_reason == "length"), "rejected": int(entry.is_rejected),
         "reference": int(entry.is_reference),
     }  # fmt: skip
@@ -147,10 +150,17 @@ def _candidate(
     return content, missing
 
 
-def _verdict(verdict: Verdict, judge: int) -> list[Any]:
-    """Judge, status, score, and the judge's own number where it is another."""
-    row = [judge, _STATUSES.index(verdict.status), _thousandths(verdict.score)]
-    return row if verdict.raw is None or verdict.raw == verdict.score else [*row, round(verdict.raw, 3)]
+def _verdicts(entry: Judged, judges: Sequence[int], names: Names) -> list[Any]:
+    """For each judge of the prompt its score, with its own number where it is another, or the status; none: null."""
+    said = {names.judge(verdict): verdict for verdict in entry.verdicts}
+    return [_said(said[judge]) if judge in said else None for judge in judges]
+
+
+def _said(verdict: Verdict) -> Any:
+    score = _thousandths(verdict.score)
+    if verdict.status is not Status.SCORED or score is None:
+        return str(verdict.status)
+    return score if verdict.raw is None or verdict.raw == verdict.score else [score, round(verdict.raw, 3)]
 
 
 def _grounding(grounding: Grounding) -> list[int]:
@@ -181,6 +191,10 @@ def _steps(places: Sequence[Place]) -> list[int]:
 def _suffix(prompt: Prompt, entry: Judged) -> str:
     """The candidate's id less the round and the example, which the page knows."""
     return entry.candidate.id.removeprefix(f"{prompt.round}/{prompt.example.id}/")
+
+
+def _label(entry: Judged) -> str:
+    return entry.candidate.decoding.label
 
 
 def _title(example: Example) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reset_pl.errors import InputError
+from reset_pl.evaluation.round_notes import out_of
 from reset_pl.records import Candidate, Example, Verdict
 from reset_pl.rounds.finished import FinishedRound
 from reset_pl.rounds.selection import REFERENCE, mean_parts, score_candidates
@@ -31,15 +32,6 @@ OUTCOMES: Mapping[str, str] = {
     "by_selector": "left out by the selector, although candidates could have been chosen",
 }
 """What became of a prompt, in words."""
-
-_OUT: Mapping[str, str] = {
-    "all_truncated": "cut off by the length limit",
-    "judges_failed": "a judge failed on it",
-    "not_judged": "no judge scored it",
-    "all_declined": "says that the passages do not answer, and they do",
-    "none_declined": "answers, but the passages do not",
-}
-"""Why a candidate could not be chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +155,7 @@ def _prompt(
         judged.append(
             Judged(
                 candidate=candidate, verdicts=verdicts[candidate.id], parts=parts,
-                score=weights.score(parts) if parts else None, out=_OUT.get(reason, reason),
+                score=weights.score(parts) if parts else None, out=out_of(reason),
                 rank=ranks.get(candidate.id), is_rejected=candidate.id in rejected,
             )
         )  # fmt: skip

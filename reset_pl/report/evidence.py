@@ -6,7 +6,6 @@ as browsers count them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -83,24 +82,19 @@ def span_of(example: Example, verdict: Verdict) -> Span | None:
 @lru_cache(maxsize=256)  # the candidates of a prompt share its document
 def places_of(text: str, granularity: Granularity) -> tuple[Place, ...] | None:
     """Places of a text's chunks in it; None where one cannot be found again."""
-    places, start = [], 0
+    if granularity == "2sents":
+        sentences = places_of(text, "sentence") or ()
+        return tuple((start, sentences[min(i + 1, len(sentences) - 1)][1]) for i, (start, _) in enumerate(sentences))
+    places, end = [], 0
     for chunk in split_chunks(text, granularity):
-        place = _find(chunk, text, start) or _find(chunk, text, 0)  # paragraphs begin anew in mixed chunks
-        if place is None:
+        start = text.find(chunk, end)
+        if start < 0:
+            start = text.find(chunk)  # of mixed chunks the paragraphs begin anew
+        if start < 0:
             return None
-        places.append(place)
-        # every two neighbouring sentences overlap, the others follow each other
-        start = place[0] + 1 if granularity == "2sents" else place[1]
+        end = start + len(chunk)
+        places.append((start, end))
     return tuple(_in_units(text, places))
-
-
-def _find(chunk: str, text: str, start: int) -> Place | None:
-    """A chunk's place from ``start`` on; where sentences were joined, white space may differ."""
-    index = text.find(chunk, start)
-    if index >= 0:
-        return index, index + len(chunk)
-    match = re.compile(r"\s+".join(map(re.escape, chunk.split()))).search(text, start)
-    return match.span() if match else None
 
 
 def _in_units(text: str, places: Sequence[Place]) -> list[Place]:
