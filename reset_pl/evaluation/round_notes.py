@@ -10,7 +10,7 @@ from reset_pl.evaluation.results import Round
 from reset_pl.records import Aspect
 from reset_pl.rounds.statistics import undecided
 
-__all__ = ["gate_of", "reason_of", "scale_of", "warning_of"]
+__all__ = ["gate_of", "out_of", "reason_of", "scale_of", "warning_of"]
 
 _REASONS = {
     "all_declined": "answerable, but all candidates declined",
@@ -18,6 +18,23 @@ _REASONS = {
     "one_text": "only one text, so none to reject",
     "gap_too_small": "best and worst too close",
 }
+
+_OUT = {
+    "all_truncated": "cut off by the length limit",
+    "judges_failed": "a judge failed on it",
+    "not_judged": "no judge scored it",
+    "all_declined": "says that the passages do not answer, and they do",
+    "none_declined": "answers, but the passages do not",
+}
+
+
+def out_of(key: str) -> str:
+    """Why a candidate could not be chosen: a reason of ``score_candidates``, of one candidate alone.
+
+    >>> out_of("all_truncated"), out_of("")
+    ('cut off by the length limit', '')
+    """
+    return _OUT.get(key, reason_of(key))
 
 
 def reason_of(key: str) -> str:

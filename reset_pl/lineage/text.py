@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reset_pl.evaluation import numbers
-from reset_pl.evaluation.round_notes import reason_of
+from reset_pl.evaluation.round_notes import out_of, reason_of
 from reset_pl.lineage.life import Life, Rival, RoundLife, Training
 from reset_pl.records import Status, Verdict
 from reset_pl.rounds.selection import Weights
@@ -17,13 +17,6 @@ from reset_pl.visible import visible
 
 __all__ = ["text_of"]
 
-_OUT = {
-    "all_truncated": "cut off by the length limit",
-    "judges_failed": "a judge failed on it",
-    "not_judged": "no judge scored it",
-    "all_declined": "declines, though the passages answer",
-    "none_declined": "does not decline, though the passages do not answer",
-}
 _SHORT = {"all_truncated": "cut", "judges_failed": "failed", "all_declined": "declines", "none_declined": "answers"}
 _ABBREVIATED = {"task": "task", "instruction": "instr", "faithfulness": "faith"}
 _FEWEST_COLUMNS = 40
@@ -128,7 +121,7 @@ def _answer(rival: Rival, one: RoundLife, role: str, width: int, *, whole: bool)
     yield from _fold(rival.candidate.text or "(empty)", width, "    │ ")
     yield from _fold(f"score: {_arithmetic(rival, one.weights)}", width, "    ")
     if rival.out and role != "reference":
-        yield from _fold(f"could not be chosen: {_OUT.get(rival.out, reason_of(rival.out))}", width, "    ")
+        yield from _fold(f"could not be chosen: {out_of(rival.out)}", width, "    ")
     for verdict in rival.verdicts:
         held_out = " (held out: it did not select)" if verdict.judge in one.held_out else ""
         yield from _fold(f"{_judged(verdict)}{held_out}{': ' if verdict.detail else ''}{verdict.detail}", width, "    ")
@@ -183,7 +176,7 @@ def _why_none(one: RoundLife, selector: Mapping[str, Any]) -> str:
         name, settings = str(selector.get("class_path", "the selector")).rpartition(".")[2], _settings(selector)
         given = ", ".join(f"{key} {value}" for key, value in settings.items())
         return f"{len(able)} could be, but {name} kept none of them{f' ({given})' if given else ''}"
-    counts = Counter(_OUT.get(rival.out, reason_of(rival.out)) for rival in one.candidates)
+    counts = Counter(out_of(rival.out) for rival in one.candidates)
     return "; ".join(f"{count} of {len(one.candidates)}: {reason}" for reason, count in counts.items())
 
 
