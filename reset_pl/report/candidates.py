@@ -126,6 +126,8 @@ def prompts_of(round_dir: Path, wanted: Callable[[str], bool] = lambda _: True) 
             for example in examples:
                 if wanted(example.id):
                     yield _prompt(finished, example, drawn[example.id], judged)
+    except InputError:
+        raise
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"expected the tables of {round_dir} as docs/artifacts.md describes them, but got others ({error!r})"
