@@ -147,7 +147,7 @@ def life_of(run_dir: Path, identity: str) -> Life:
         asked=identity,
         example=example,
         source=source_of(config, example.dataset),
-        prompt=prompt_of(config, example, reserve=max(limits, default=0)),
+        prompt=prompt_of(run_dir, config, example, reserve=max(limits, default=0)),
         rounds=rounds,
         selector=selector,
         training=_training(run, example.id, notes),

@@ -66,15 +66,16 @@ def _names(class_path: str, settings: Mapping[str, Any]) -> list[Any]:
     return [given] if given else [*files, own]
 
 
-def prompt_of(config: Mapping[str, Any], example: Example, *, reserve: int) -> Prompt:
+def prompt_of(run_dir: Path, config: Mapping[str, Any], example: Example, *, reserve: int) -> Prompt:
     """The prompt as the sampler rendered and shortened it.
 
     Args:
+        run_dir: The run's directory, whose exported policies have the tokenizer too.
         config: The run's configuration.
         example: The example.
         reserve: Tokens kept free for the answer.
     """
-    data, model = config.get("data") or {}, (config.get("model") or {}).get("init_args") or {}
+    data = config.get("data") or {}
     name = data.get("template", "alpaca") if config else None
     if name not in TEMPLATES:
         plain = [example.instruction, example.question, *example.passages]
@@ -83,7 +84,7 @@ def prompt_of(config: Mapping[str, Any], example: Example, *, reserve: int) -> P
     template = TEMPLATES[name](data.get("question_position", "first"))
     limits = {key: data.get(key, default) for key, default in (("max_length", 2048), ("max_response_tokens", 480))}
     try:
-        tokenizer = load_tokenizer(str(data.get("tokenizer") or model.get("model")))
+        tokenizer = load_tokenizer(_tokenizer(run_dir, config))
         encoder = Encoder(tokenizer=tokenizer, template=template, **limits)
         whole = Encoder(tokenizer=tokenizer, template=template, **limits | {"max_length": _NO_LIMIT})
         ids = encoder.prompt_ids(example, reserve)
@@ -92,3 +93,21 @@ def prompt_of(config: Mapping[str, Any], example: Example, *, reserve: int) -> P
         text = "" if name == "chat" else template.prompt(example, None)
         return Prompt(text=text, template=name, tokens=None, cut=0, note=f"not tokenized: {error}")
     return Prompt(text=tokenizer.decode(ids), template=name, tokens=len(ids), cut=cut)
+
+
+def _tokenizer(run_dir: Path, config: Mapping[str, Any]) -> str:
+    """Folder or hub id of the tokenizer; a folder of this machine rather than the hub, which may be out of reach.
+
+    Raises:
+        InputError: The configuration names none.
+    """
+    model = (config.get("model") or {}).get("init_args") or {}
+    configured = (config.get("data") or {}).get("tokenizer") or model.get("model")
+    exported = sorted(path.parent for path in run_dir.glob("policy/*/tokenizer_config.json"))
+    if configured is not None and Path(configured).is_dir():
+        return str(configured)
+    if exported:
+        return str(exported[0])
+    if configured is None:
+        raise InputError("config.yaml names no model and no tokenizer")
+    return str(configured)

@@ -245,6 +245,15 @@ def test_a_prompt_is_what_the_sampler_read(run: Path, tiny_model: Path) -> None:
     assert "It is w7 here." not in cut.text
 
 
+def test_the_tokenizer_is_that_of_an_exported_policy_where_the_model_is_elsewhere(run: Path, tiny_model: Path) -> None:
+    assert life_of(run, "qa/7").prompt.note == "not tokenized: config.yaml names no model and no tokenizer"
+    (run / "policy").mkdir()
+    (run / "policy" / "mtl").symlink_to(tiny_model)
+    (run / "config.yaml").write_text(json.dumps({**CONFIG, "model": {"init_args": {"model": "a/hub-id"}}}))
+    prompt = life_of(run, "qa/7").prompt
+    assert (prompt.note, prompt.tokens) == ("", len(prompt.text.encode()))
+
+
 def test_prompts_of_any_text_are_kept(tmp_path: Path) -> None:
     run = build(tmp_path / "run")
     odd = make_example(7, passages=("‮bidi\x1b[2J",))
