@@ -156,7 +156,7 @@ def _why(one: RoundLife, chosen: Rival, reason: str, selector: Mapping[str, Any]
     if reason == "tie" and chosen.score is not None:
         equal = {rival.candidate.text for rival in able if rival.score == chosen.score}
         how = "the plan's first" if _settings(selector).get("tie_break") == "first" else "the candidates' seeds"
-        return f"a tie: {len(equal)} different texts of {of} have this score, and {how} decided"
+        return f"a tie: of {of}, {len(equal)} texts have this score, and {how} decided"
     if reason == "best" and chosen.score is not None:
         others = [rival.score or 0.0 for rival in able if rival.candidate.text != chosen.candidate.text]
         if not others:

@@ -31,7 +31,9 @@ def test_the_choice_is_explained(tmp_path: Path) -> None:
 
 
 def test_ties_and_single_texts_are_named(tmp_path: Path) -> None:
-    assert "a tie: 2 different texts of 2 candidates" in said(build(tmp_path / "tie", ["a", "b"]))
+    assert "a tie: of 2 candidates that could be chosen (2 different texts), 2 texts have" in said(
+        build(tmp_path / "tie", ["a", "b"]), width=160
+    )
     assert "the only text among 2 candidates" in said(build(tmp_path / "one", ["a", "a"]))
 
 
