@@ -211,8 +211,8 @@ class Browser {
     const strokes = [...new Set(c.scores[row])].filter((value) => value !== null);
     const node = svg("svg", { viewBox: "0 0 270 10", class: "strip", "aria-hidden": "true" });
     node.append(svg("path", { class: "base", d: "M4 5H266" }), svg("path", { class: "strokes", d: strokes.map((value) => `M${x(value)} 2V8`).join("") }));
-    if (c.gold[row] !== null) node.append(svg("path", { class: "gold", d: `M${x(c.gold[row])} 1.5l3.5 3.5l-3.5 3.5l-3.5 -3.5z` }));
-    if (c.chosen[row] !== null) node.append(svg("circle", { class: "chosen", cx: x(c.chosen[row]), cy: 5, r: 4 }));
+    if (c.gold[row] !== null) node.append(svg("path", { class: "reference", d: `M${x(c.gold[row])} 1.5l3.5 3.5l-3.5 3.5l-3.5 -3.5z` }));
+    if (c.chosen[row] !== null) node.append(svg("circle", { class: "winner", cx: x(c.chosen[row]), cy: 5, r: 4 }));
     return node;
   }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,37 +91,42 @@ def browser_of(run: Run) -> Browser | None:
     names, notes = Names(run.rounds), []
     entries: list[_Entry] = []
     examples: dict[str, Prompt] = {}
+    share = MAX_PROMPTS / max(sum(map(_count, run.rounds)), 1)
     total = 0
-    count = _count(run.rounds)
-    share = MAX_PROMPTS / max(count, 1)
+
+    def wanted(example_id: str) -> bool:
+        """Of a large run a share is shown, drawn by the hash of the ids."""
+        nonlocal total
+        total += 1
+        return share >= 1 or stable_hash("report", example_id) < share * 2**63
+
     for entry in run.rounds:
+        before = total
         try:
             if not entry.is_complete:
                 raise InputError("its candidates are shown once it has ended")
-            found = list(_entries(entry, names, share, examples))
+            found = list(_entries(entry, names, wanted, examples))
         except InputError as error:
             notes.append(f"Round {entry.number} is not shown: {error}")
+            total = before
             continue
         entries += found
-        total += int(entry.numbers("counts").get("prompts") or len(found))
         if not found:
             notes.append(f"Round {entry.number} is empty: it drew no prompt")
     entries.sort(key=lambda row: stable_hash(row.index["round"], row.index["id"]))
     return _packed(entries, names, total, notes, examples)
 
 
-def _count(rounds: Sequence[Round]) -> float:
-    """Prompts of all rounds, as their manifests say."""
-    return sum(entry.numbers("counts").get("prompts") or 0 for entry in rounds if entry.is_complete)
+def _count(entry: Round) -> int:
+    """Prompts of a round, as its manifest says."""
+    return int(entry.numbers("counts").get("prompts") or 0)
 
 
-def _entries(entry: Round, names: Names, share: float, examples: dict[str, Prompt]) -> Iterator[_Entry]:
-    """The prompts of a round; of a large run's a share, drawn by the hash of their ids."""
-
-    def wanted(example_id: str) -> bool:
-        return share >= 1 or stable_hash("report", example_id) < share * 2**63
-
-    total = int(entry.numbers("counts").get("prompts") or 0)
+def _entries(
+    entry: Round, names: Names, wanted: Callable[[str], bool], examples: dict[str, Prompt]
+) -> Iterator[_Entry]:
+    """The prompts of a round; the one of each data set whose candidates differ most becomes an example."""
+    total = _count(entry)
     with Progress(total, f"reading round {entry.number}", "prompts") if total >= _LONG else nullcontext() as progress:
         for prompt in prompts_of(entry.path, wanted):
             known = examples.get(prompt.example.dataset)
@@ -164,7 +169,7 @@ def _packed(
     }  # fmt: skip
     return Browser(
         index=pack(_json(about)), dictionary=pack(_json(packer.words)), texts=texts, words=words, shown=len(shown),
-        total=max(total, len(shown)), has_evidence=names.has_evidence, without_words=len(words) < len(texts),
+        total=total, has_evidence=names.has_evidence, without_words=len(words) < len(texts),
         notes=notes, examples=[examples[name] for name in sorted(examples)],
     )  # fmt: skip
 

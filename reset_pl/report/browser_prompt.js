@@ -218,7 +218,8 @@ class PromptView {
       ? element("p", { class: "meta" }, `no sentence entails it (at most ${score(10 * sentence.entailment)})`)
       : this.source(judge, sentence.premise, `entails it, ${score(10 * sentence.entailment)}`);
     const sides = [entails];
-    if (sentence.contradiction >= TOLD) {
+    const isDoubted = !sentence.supported && sentence.entailment >= 100 * this.store.supported;
+    if (sentence.contradiction >= TOLD || isDoubted) {
       sides.push(this.source(judge, sentence.refuter, `contradicts it, ${score(10 * sentence.contradiction)}`));
     }
     const claim = element("div", {}, element("p", { class: `sign ${sentence.supported ? "" : "down"}` }, sign), textBlock(own));
