@@ -69,6 +69,8 @@ class RoundLife:
     """The example's own response, where it was judged too."""
     reasons: list[str]
     """Reason of each chosen answer, best first; empty where none was chosen."""
+    rejected: frozenset[str]
+    """Ids of the candidates that a chosen one is preferred to, where the selector makes pairs."""
     rolled_back: bool
     """Whether the weights of the stage that tuned on the round were given up (``callbacks.RoundGate``)."""
 
@@ -239,6 +241,7 @@ def _round_life(run: Run, entry: Round, example: Example, keep_truncated: bool, 
         candidates=sorted((one for one in rivals if one.candidate.procedure != REFERENCE), key=_order),
         reference=next((one for one in rivals if one.candidate.procedure == REFERENCE), None),
         reasons=[row["reason"] or "" for row in sorted(selected, key=lambda row: row["rank"] or 0)],
+        rejected=frozenset(row["rejected_id"] for row in selected if row["rejected_id"]),
         rolled_back=bool((entry.manifest.get("gate") or {}).get("rolled_back")),
     )
 

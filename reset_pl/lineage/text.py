@@ -98,6 +98,7 @@ def _table(one: RoundLife, width: int, asked: str) -> Iterator[str]:
     rows = [["", "decoding", "score", *(_ABBREVIATED[aspect] for aspect in aspects), "tokens", "end"]]
     for rival in one.candidates:
         mark = "chosen" if rival.rank is not None else _SHORT.get(rival.out, "unjudged" if rival.out else "")
+        mark = "rejected" if rival.candidate.id in one.rejected else mark
         rows.append([
             f"{'>' if rival.candidate.id == asked else ''}{mark}",
             visible(rival.candidate.decoding.label), numbers.score(rival.score),

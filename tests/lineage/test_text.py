@@ -56,6 +56,14 @@ def test_why_none_was_chosen(tmp_path: Path) -> None:
     assert "none chosen: 3 could be, but ThresholdSelector kept none of them" in said(kept)
 
 
+def test_the_rejected_answer_of_a_pair_is_marked(tmp_path: Path) -> None:
+    run = build(tmp_path)
+    ledger = Ledger(run / "rounds" / "round-000")
+    rows = [row | {"rejected_id": "0/qa/7/temperature/1"} for row in ledger.read_table("selected")]
+    ledger.write_table(rows, "selected")
+    assert "rejected  temperature=0.2    .50" in said(run)
+
+
 @pytest.mark.parametrize("width", [20, 40, 79, 200])
 def test_no_line_is_wider_than_the_terminal(tmp_path: Path, width: int) -> None:
     run = build(tmp_path, ["漢字" * 90, "x" * 500, "word " * 100, "e\u0301" * 200])
