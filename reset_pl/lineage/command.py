@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Tell the whole life of one example that a run's rounds drew: its source, the prompt as the model "
         "read it, the policy, every candidate with its decoding, seed and scores, what the judges said, why one was "
         "chosen (or none), and the optimizer steps that tuned on it.",
-        epilog="Ids stand in the report, in rounds/*/selected.parquet and in evaluation/*.parquet.",
+        epilog="Ids stand in the report and in RUN/rounds/*/prompts.parquet and selected.parquet.",
     )
     parser.add_argument("id", help="id of an example (mini_nq/0042), or of one of its candidates")
     parser.add_argument("--run", type=Path, metavar="RUN", help="the run's directory (default: the newest in runs/)")

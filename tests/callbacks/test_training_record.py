@@ -143,6 +143,7 @@ def test_each_curated_example_is_in_its_step(whole: tuple[Fit, Witness]) -> None
         assert not any(row.example_id.endswith("/3") for row in trained)  # left out: nothing was chosen of it
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "moments",
     [
