@@ -24,7 +24,7 @@ TOP_LEVEL = {
         *("test", "tokenizer", "train", "validation"),
     ),
 }
-"""Command → keys of its files that are none of the other's; ``validate`` and ``preview`` read those of ``fit``."""
+"""Command → keys of its files that are none of the other's; ``validate``, ``test``, ``preview`` read those of ``fit``."""
 
 SIGNATURES = {
     "Judge": "judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]",
@@ -50,7 +50,7 @@ def _in_the_users_words(text: str) -> str:
 
 
 def _missing(match: re.Match[str]) -> str:
-    names = [f"--{name.removeprefix('fit.').removeprefix('validate.')}" for name in match[1].split(", ")]
+    names = [re.sub(r"^(fit\.|validate\.|test\.)?", "--", name) for name in match[1].split(", ")]
     return f"expected {' and '.join(names)}, but got none: give a --config FILE that has them"
 
 

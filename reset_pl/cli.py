@@ -96,6 +96,8 @@ class ResetCLI(LightningCLI):
         return {"fit": known["fit"], "validate": known["validate"], "test": known["test"] | {"ckpt_path", "verbose"}}
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        if subcommand == "test":
+            kwargs["description"] = "Score weights on the test sets, by the CheckpointEvaluation of the configuration."
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         if subcommand == "test":
             parser.add_argument(

@@ -83,7 +83,7 @@ def test_a_file_for_another_command(
     assert f"{owner} has one: is the file for python -m reset_pl {owner} --config?" in message
 
 
-@pytest.mark.parametrize("command", ["fit", "validate", "preview"])
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "preview"])
 def test_what_is_missing_is_named_as_it_is_given(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
