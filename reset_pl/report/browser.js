@@ -3,33 +3,7 @@
 const PAGE = 150;
 const WAIT = 180; // milliseconds after the last key before the texts are searched
 
-// Name of a choice → whether a row is in it. The page's <option> elements carry these names.
-const SHOWN = {
-  all: () => true,
-  chosen: (c, row) => c.chosen[row] !== null,
-  left_out: (c, row, store) => (store.outcomes[c.outcome[row]] || "left out").startsWith("left out"),
-  tie: (c, row) => c.outcome[row] === "tie",
-  worse_than_gold: (c, row) => c.gold[row] !== null && c.chosen[row] !== null && c.chosen[row] < c.gold[row],
-  unsupported: (c, row) => c.unsupported[row] > 0,
-  failed: (c, row) => c.failed[row],
-  declined: (c, row) => c.declined[row],
-  cut: (c, row) => c.cut[row],
-};
-
-const spread = (c, row) => (c.scores[row].length ? Math.max(...c.scores[row]) - Math.min(...c.scores[row]) : -1);
-const lead = (c, row) => (c.gold[row] === null || c.chosen[row] === null ? null : c.chosen[row] - c.gold[row]);
-
-// Name of an order → the number that is sorted by, the highest first; rows without one come last.
-const ORDERS = {
-  spread,
-  lowest: (c, row) => (c.chosen[row] === null ? null : -c.chosen[row]),
-  highest: (c, row) => c.chosen[row],
-  below_gold: (c, row) => (lead(c, row) === null ? null : -lead(c, row)),
-  above_gold: lead,
-  disagreement: (c, row) => c.disagreement[row],
-  unsupported: (c, row) => c.unsupported[row],
-  name: () => 0,
-};
+const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
 
 class Browser {
   constructor(root, store) {
@@ -51,9 +25,8 @@ class Browser {
   fillChoices() {
     const { columns: c, sets } = this.store;
     const rounds = [...new Set(c.round)].sort((a, b) => a - b);
-    const add = (name, entries) => entries.forEach(([value, text]) => this.control(name).append(element("option", { value }, ...visible(text).map(String))));
-    add("set", sets.map((set, number) => [number, set]));
-    add("round", rounds.map((round) => [round, `round ${round}`]));
+    this.control("set").append(...sets.map((set, number) => element("option", { value: number }, set)));
+    this.control("round").append(...rounds.map((round) => element("option", { value: round }, `round ${round}`)));
     this.control("set").closest("label").hidden = sets.length < 2;
     this.control("round").closest("label").hidden = rounds.length < 2;
     for (const option of this.control("show").options) {
@@ -92,7 +65,7 @@ class Browser {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const inList = event.target === this.list;
-    const steps = { j: 1, k: -1, ...(inList && { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity }) };
+    const steps = { j: 1, k: -1, ...(inList && STEPS) };
     const inField = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
     const box = this.root.getBoundingClientRect();
     const isInView = box.top < window.innerHeight && box.bottom > 0;
@@ -165,7 +138,7 @@ class Browser {
 
   tell(share = null) {
     const all = this.rows.length === this.store.length;
-    const found = all ? plural(this.rows.length, "prompt") : `${count(this.rows.length)} of ${plural(this.store.length, "prompt")}`;
+    const found = `${all ? "" : `${count(this.rows.length)} of `}${plural(this.store.length, "prompt")}`;
     this.status.textContent = share === null ? found : `${found}, searching … ${Math.floor(100 * share)}%`;
   }
 
@@ -188,13 +161,26 @@ class Browser {
 
   option(row, place) {
     const { columns: c, sets } = this.store;
-    const from = [sets[c.set[row]], c.outcome[row] === "tie" ? "tie" : null, c.chosen[row] === null ? "left out" : null, c.unsupported[row] ? `✗ ${c.unsupported[row]}` : null];
+    const from = [
+      sets[c.set[row]],
+      c.outcome[row] === "tie" && "tie",
+      c.chosen[row] === null && "left out",
+      c.unsupported[row] > 0 && `✗ ${c.unsupported[row]}`,
+    ];
+    const state = {
+      role: "option",
+      id: `option-${row}`,
+      "data-row": row,
+      "aria-selected": "false",
+      "aria-setsize": this.rows.length,
+      "aria-posinset": place + 1,
+    };
     return element(
       "div",
-      { role: "option", id: `option-${row}`, "data-row": row, "aria-selected": "false", "aria-setsize": this.rows.length, "aria-posinset": place + 1 },
+      state,
       element("span", { class: "value" }, score(c.chosen[row])),
-      element("span", { class: "title", dir: "auto" }, ...visible(c.title[row])),
-      element("span", { class: "from" }, ...visible(from.filter(Boolean).join(" · "))),
+      element("span", { class: "title", dir: "auto" }, visible(c.title[row])),
+      element("span", { class: "from" }, visible(from.filter(Boolean).join(" · "))),
       this.strip(row),
     );
   }
@@ -210,8 +196,11 @@ class Browser {
     };
     const strokes = [...new Set(c.scores[row])].filter((value) => value !== null);
     const node = svg("svg", { viewBox: "0 0 270 10", class: "strip", "aria-hidden": "true" });
-    node.append(svg("path", { class: "base", d: "M4 5H266" }), svg("path", { class: "strokes", d: strokes.map((value) => `M${x(value)} 2V8`).join("") }));
-    if (c.gold[row] !== null) node.append(svg("path", { class: "reference", d: `M${x(c.gold[row])} 1.5l3.5 3.5l-3.5 3.5l-3.5 -3.5z` }));
+    const marks = strokes.map((value) => `M${x(value)} 2V8`).join("");
+    node.append(svg("path", { class: "base", d: "M4 5H266" }), svg("path", { class: "strokes", d: marks }));
+    if (c.gold[row] !== null) {
+      node.append(svg("path", { class: "reference", d: `M${x(c.gold[row])} 1.5l3.5 3.5l-3.5 3.5l-3.5 -3.5z` }));
+    }
     if (c.chosen[row] !== null) node.append(svg("circle", { class: "winner", cx: x(c.chosen[row]), cy: 5, r: 4 }));
     return node;
   }
@@ -223,8 +212,8 @@ class Browser {
     option.setAttribute("aria-selected", "true");
     this.list.setAttribute("aria-activedescendant", option.id);
     const { offsetTop: top, offsetHeight: height } = option;
-    if (top < this.list.scrollTop) this.list.scrollTop = top;
-    else if (top + height > this.list.scrollTop + this.list.clientHeight) this.list.scrollTop = top + height - this.list.clientHeight;
+    const lowest = top + height - this.list.clientHeight;
+    this.list.scrollTop = Math.min(top, Math.max(lowest, this.list.scrollTop));
   }
 
   // Look at a prompt; `isDirect` where a person asked for it, who then wants to see it.

@@ -37,7 +37,10 @@ _LONG = 2000
 """Prompts from which reading them takes long enough to show how far it is."""
 _CHUNK = 300_000
 """Characters of a chunk, unpacked: some milliseconds of a browser's time."""
-_SCRIPTS = ("browser_data.js", "browser_texts.js", "browser_prompt.js", "browser.js")
+_SCRIPTS = (
+    *("browser_data.js", "browser_texts.js", "browser_evidence.js"),
+    *("browser_prompt.js", "browser_filters.js", "browser.js"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

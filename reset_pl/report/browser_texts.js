@@ -3,21 +3,28 @@
 const LIMIT = 1200;
 const HIDDEN = /(?![\n\t\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-// An element with attributes and children; strings become text nodes, what is null or false is left out.
+// An element with attributes and children, in any nesting of lists; strings become text nodes, nothing stays out.
 function element(tag, attributes, ...children) {
   const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes || {})) {
+  for (const [name, value] of Object.entries(attributes)) {
     if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== false && child !== ""));
+  node.append(...children.flat(Infinity).filter((child) => ![null, undefined, false, ""].includes(child)));
+  return node;
+}
+
+// A button that looks like a link.
+function button(text, act) {
+  const node = element("button", { type: "button", class: "quiet" }, text);
+  node.addEventListener("click", act);
   return node;
 }
 
 function escaped(character) {
-  const code = character.codePointAt(0);
-  const hex = code.toString(16);
   if (character === "\r") return "\\r";
-  return code < 0x100 ? `\\x${hex.padStart(2, "0")}` : code < 0x10000 ? `\\u${hex.padStart(4, "0")}` : `\\U${hex.padStart(8, "0")}`;
+  const hex = character.codePointAt(0).toString(16);
+  const [letter, width] = hex.length < 3 ? ["x", 2] : hex.length < 5 ? ["u", 4] : ["U", 8];
+  return `\\${letter}${hex.padStart(width, "0")}`;
 }
 
 // Text whose hidden characters can be seen.
@@ -45,9 +52,7 @@ function textBlock(text, { marks = [], limit = LIMIT, className = "text" } = {})
     }
     node.append(...visible(text.slice(at, length)));
     if (length < text.length) {
-      const more = element("button", { type: "button", class: "quiet" }, `show all ${count(text.length)} characters`);
-      more.addEventListener("click", () => fill(text.length));
-      node.append("… ", more);
+      node.append("… ", button(`show all ${count(text.length)} characters`, () => fill(text.length)));
     }
     if (!text) node.append(element("span", { class: "meta" }, "(empty)"));
   };
