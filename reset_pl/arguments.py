@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Sequence
 from itertools import islice
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from reset_pl.errors import InputError
 
@@ -24,13 +25,24 @@ TOP_LEVEL = {
         *("test", "tokenizer", "train", "validation"),
     ),
 }
-"""Command → keys of its files that are none of the other's; ``validate``, ``test``, ``preview`` read those of ``fit``."""
+"""Command → keys of its files that are none of the other's; ``validate``, ``test``, ``preview`` read ``fit``'s."""
 
 SIGNATURES = {
     "Judge": "judge(self, pairs: Iterable[tuple[Example, Candidate]]) -> Iterable[Verdict]",
     "Source": "load(self) -> Sequence[Example]",
 }
 """Protocol of one method → that method: jsonargparse compares annotations, and a narrower type is another one."""
+
+
+class DryRun(argparse.Action):
+    """Stands in ``--help``; ``__main__`` looks for the option itself, since no configuration may hold it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, *_: Any) -> None:
+        """Refuse: another command was given it."""
+        raise InputError("expected --dry_run with fit only")
 
 
 class OneLineErrors:

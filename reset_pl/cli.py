@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from reset_pl.arguments import DRY_RUN, OneLineErrors, bad_input_behind, configs_first
+from reset_pl.arguments import DRY_RUN, DryRun, OneLineErrors, bad_input_behind, configs_first
 from reset_pl.checkpoints import newest_checkpoint
 from reset_pl.data.curated import CuratedSource
 from reset_pl.data.datamodule import ResetDataModule
@@ -46,6 +42,7 @@ from reset_pl.processes import (
 )
 from reset_pl.progress import say
 from reset_pl.provenance import environment
+from reset_pl.quiet import quieten
 from reset_pl.rounds.selectors import SELECTORS
 from reset_pl.run_directory import check_settings, has_results
 from reset_pl.sampling.decoding import DecodingPlan
@@ -67,17 +64,6 @@ SHORT_NAMES = (
     *(VerifiableInstructionJudge, SpanCoverageJudge, SummacJudge, ExactMatchJudge, RougeJudge, LLMJudge, OracleJudge),
 )
 """Classes that YAML may name without their module: a class has a short name once it has been imported."""
-
-
-class _DryRun(argparse.Action):
-    """Stands in ``--help``; ``__main__`` looks for the option itself, since no configuration may hold it."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
-        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
-
-    def __call__(self, *_: Any) -> None:
-        """Refuse: another command was given it."""
-        raise InputError("expected --dry_run with fit only")
 
 
 class Parser(OneLineErrors, LightningArgumentParser):
@@ -113,7 +99,7 @@ class ResetCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link what is needed twice; set the trainer's defaults that the rounds and our batches rest on."""
-        parser.add_argument(*DRY_RUN, action=_DryRun, help="Of fit: print its plan, and train nothing.")
+        parser.add_argument(*DRY_RUN, action=DryRun, help="Of fit: print its plan, and train nothing.")
         parser.link_arguments("model.init_args.model", "data.tokenizer")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
         parser.set_defaults(
@@ -265,7 +251,7 @@ def run_lightning() -> int:
     """
     command, *arguments = sys.argv[1:]
     sys.argv[1:] = [command, *configs_first(arguments)]
-    _quieten()
+    quieten()
     end_with_launcher()
     try:
         with launcher_speaks_first(), process_group_ended():
@@ -289,7 +275,7 @@ def command_line(kind: type[_CLI], **settings: Any) -> _CLI:
     Raises:
         InputError: An argument or a file is bad.
     """
-    _quieten()
+    quieten()
     defaults: dict[str, Any] = {"callbacks": [LineProgressBar()]} if not sys.stderr.isatty() else {}
     try:
         return kind(
@@ -305,22 +291,3 @@ def command_line(kind: type[_CLI], **settings: Any) -> _CLI:
         )
     except ValueError as error:
         raise bad_input_behind(error) or error from error
-
-
-def _quieten() -> None:
-    """Keep what concerns the user; drop advice on hardware that the run does not use."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries; what comes of them is said in a line
-    if not torch.cuda.is_available():
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # else DeepSpeed says that it found nothing better
-    for message in (
-        ".*does not have many workers.*",
-        ".*is smaller than the logging interval.*",
-        ".*Total length of `list` across ranks is zero.*",  # no validation sets
-        ".*LeafSpec.*",
-        ".*`srun` command is available.*",  # on a login node
-        ".*`torch.distributed.*is deprecated.*",  # DeepSpeed's calls
-        ".*When saving the DeepSpeed Stage 3 checkpoint.*",
-    ):
-        warnings.filterwarnings("ignore", message=message)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +15,10 @@ from typing import Any
 
 from reset_pl.errors import InputError
 from reset_pl.evaluation.intervals import Interval
+from reset_pl.evaluation.stage_names import is_inside_stage, round_of, stage_order
 from reset_pl.records import Aspect, Objective
 
-__all__ = ["DatasetScores", "Round", "Run", "Stage", "read_run", "read_stages", "stage_order"]
-
-_FIRST_STAGES = {"start": 0, "mtl": 1}
-_ROUND = re.compile(r"round-(\d+)")
-_INSIDE = re.compile(r"(?P<stage>.+)-(?P<step>\d{6,})(-best-[\d.]+)?")
+__all__ = ["DatasetScores", "Round", "Run", "Stage", "read_run", "read_stages"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +87,14 @@ class Stage:
         >>> Stage.from_json({"stage": "round-001"}).label
         'round 1'
         """
-        match = _ROUND.fullmatch(self.name)
-        label = f"round {int(match[1])}" if match else self.name.upper() if self.name == "mtl" else self.name
+        number = round_of(self.name)
+        label = f"round {number}" if number is not None else self.name.upper() if self.name == "mtl" else self.name
         return f"{label} (rolled back)" if self.rolled_back else label
 
     @property
     def is_inside_stage(self) -> bool:
         """Whether it is a checkpoint evaluated by its own name, ``mtl-000040``, and not a stage's end."""
-        return _INSIDE.fullmatch(self.name) is not None
+        return is_inside_stage(self.name)
 
     @property
     def order(self) -> tuple[int, int, float, bool, str]:
@@ -189,25 +185,6 @@ class Run:
     """What could not be read, in words."""
 
 
-def stage_order(name: str, step: int | None = None) -> tuple[int, int, float, bool, str]:
-    """Sorting key of stages: start, mtl, the rounds, then whatever else was evaluated, by step.
-
-    Checkpoints of a stage come before its end, by the steps in their names.
-
-    >>> sorted(["round-001", "mtl", "round-000", "mtl-000040", "start", "mtl-000020"], key=stage_order)
-    ['start', 'mtl-000020', 'mtl-000040', 'mtl', 'round-000', 'round-001']
-    """
-    inside = _INSIDE.fullmatch(name)
-    stage = inside["stage"] if inside else name
-    at = float(inside["step"]) if inside else math.inf
-    match = _ROUND.fullmatch(stage)
-    if match:
-        return 2, int(match[1]), at, not inside, name
-    if stage in _FIRST_STAGES:
-        return _FIRST_STAGES[stage], 0, at, not inside, name
-    return 3, 0, float(inside["step"]) if inside else float(step or 0), not inside, name
-
-
 def read_run(run_dir: Path) -> Run:
     """Read a run directory.
 
@@ -260,10 +237,10 @@ def _read_rounds(run_dir: Path, notes: list[str]) -> tuple[Round, ...]:
     """The rounds that have a manifest, in order."""
     rounds = []
     for path in run_dir.glob("rounds/*/manifest.json"):
-        match = _ROUND.fullmatch(path.parent.name)
-        manifest = _read_object(path, notes) if match else None
-        if match and manifest is not None:
-            rounds.append(Round(path=path.parent, number=int(match[1]), manifest=manifest))
+        number = round_of(path.parent.name)
+        manifest = _read_object(path, notes) if number is not None else None
+        if number is not None and manifest is not None:
+            rounds.append(Round(path=path.parent, number=number, manifest=manifest))
     return tuple(sorted(rounds, key=lambda entry: entry.number))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reset_pl.checkpoints import checkpoints, is_complete
 from reset_pl.errors import InputError
-from reset_pl.evaluation.results import stage_order
+from reset_pl.evaluation.stage_names import stage_order
 
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 

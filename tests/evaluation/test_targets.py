@@ -10,7 +10,7 @@ import torch
 
 from reset_pl.checkpoints import seal
 from reset_pl.errors import InputError
-from reset_pl.evaluation.results import stage_order
+from reset_pl.evaluation.stage_names import stage_order
 from reset_pl.evaluation.targets import Target, check_vocabulary, find_targets
 
 
