@@ -52,6 +52,7 @@ def make_interesting(run: Path) -> None:
         best["mini_nq/0001"]: f"{fact} It never had a telescope.",
         best["mini_nq/0002"]: HIDDEN,
         best["mini_nq/0003"]: LONG,
+        best["mini_nq/0004"]: "",
     }
     rewrite(folder / "candidates.parquet", {key: {"text": text} for key, text in texts.items()}, "candidate_id")
     verdicts = pq.read_table(folder / "verdicts.parquet")
@@ -261,6 +262,18 @@ class TestPage:
         assert browser.run(text).endswith("show all 1,000,000 characters")
         browser.click(".view .answer.chosen .text button")
         assert browser.run(text) == LONG
+
+    def test_an_empty_answer_is_one_too(self, browser: Browser, page: Path) -> None:
+        browser.open(f"{page.as_uri()}#prompt=0/mini_nq/0004")
+        browser.wait("document.querySelector('.view .kicker').textContent.includes('mini_nq/0004')")
+        assert browser.run("document.querySelector('.view .answer.chosen .text').textContent") == "(empty)"
+
+    def test_every_prompt_can_be_shown(self, browser: Browser) -> None:
+        for number in range(2, 2 * IN_ROUND + 1):
+            browser.run("document.querySelector('.next').click()")
+            browser.wait(f"document.querySelector('.place').textContent.startsWith('{number} of')")
+            browser.wait("document.querySelector('[aria-selected=true] .title').textContent === "
+                         "document.querySelector('.view h3').textContent")  # fmt: skip
 
     def test_a_phone_scrolls_one_way_and_follows_the_list(self, browser: Browser, page: Path) -> None:
         browser.resize(390, 844, is_phone=True)

@@ -96,7 +96,7 @@ def texts_of(prompt: Prompt, names: Names) -> tuple[dict[str, Any], int | None]:
             group["rank"] = min(entry.rank, group.get("rank", entry.rank))
         if entry is prompt.chosen:
             unsupported = missing
-    names.has_evidence |= bool(documents) or unsupported is not None
+    names.has_evidence |= bool(documents) or any(any(group.get("span", {}).values()) for group in groups.values())
     fields = {
         "instruction": example.instruction, "question": example.question, "passages": example.passages,
         "references": [text for text in example.references if text != example.response],
@@ -138,11 +138,11 @@ def _candidate(
             spans[judge] = [] if span.passage is None else [span.passage, *span.place]
             missing = (missing or 0) + (span.passage is None)
     fields = {
-        "text": entry.candidate.text, "grounding": groundings, "span": spans,
+        "grounding": groundings, "span": spans,
         "cut": int(entry.candidate.finish_reason == "length"), "rejected": int(entry.is_rejected),
         "reference": int(entry.is_reference),
     }  # fmt: skip
-    content = {key: value for key, value in fields.items() if value}
+    content = {"text": entry.candidate.text} | {key: value for key, value in fields.items() if value}
     if entry.out:
         content["out"] = names.number("outs", entry.out)
     if entry.score is not None:

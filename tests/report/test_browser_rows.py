@@ -100,6 +100,17 @@ def test_evidence_is_places_and_no_words() -> None:
     assert names.has_evidence
 
 
+def test_what_only_lacks_evidence_is_not_evidence() -> None:
+    """Of rounds from before places were kept: a score of 0 says that there is no span, and nothing more is known."""
+    names = Names([ROUND])
+    none = replace(judged(1, "", 0.0, rank=0), verdicts=[verdict("a", "span_coverage", score=0.0)])
+    texts, unsupported = texts_of(prompt(none), names)
+    assert (texts["candidates"][0]["text"], texts["candidates"][0]["span"], unsupported) == ("", {0: []}, 1)
+    assert not names.has_evidence
+    texts_of(prompt(replace(none, verdicts=[verdict("a", "span_coverage", score=1.0, detail="p1 0-3")])), names)
+    assert names.has_evidence
+
+
 def test_the_index_row() -> None:
     out = judged(3, "No.", 0.9, out="cut off")
     candidates = [judged(1, "Ada", 0.75, rank=0), judged(2, "Bob", 0.25), out, judged(-1, "It", 1.0)]
