@@ -77,8 +77,8 @@ class Evidence {
   summary(sentences) {
     const missing = sentences.filter((sentence) => !sentence.supported).length;
     if (!sentences.length) return "no sentence is long enough to be judged";
-    if (missing) return `${missing} of ${plural(sentences.length, "sentence")} not supported`;
-    if (sentences.length === 1) return "the sentence is supported";
+    if (sentences.length === 1) return `the sentence is ${missing ? "not supported" : "supported"}`;
+    if (missing) return `${count(missing)} of ${count(sentences.length)} sentences not supported`;
     return `all ${count(sentences.length)} sentences are supported`;
   }
 

@@ -54,6 +54,7 @@ def test_more_than_fits_is_a_sample_and_the_page_says_so(run_dir: Path, monkeypa
     assert part.shown < whole.shown
     page = write_report(run_dir).read_text()
     assert f"The page holds {part.shown} of {2 * IN_ROUND} prompts" in page
+    assert "Where in the context the judges found the answers is not shown" in page  # none of these verdicts tells
 
 
 def test_of_very_many_prompts_some_are_drawn(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
