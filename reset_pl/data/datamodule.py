@@ -177,6 +177,8 @@ class ResetDataModule(L.LightningDataModule):
 
     def prepare_data(self) -> None:
         """In one process: warn of conflicting objectives, and encode prepared sets where the others find them."""
+        if self.trainer is not None and self.trainer.testing:
+            return  # which trains on nothing
         for warning in lint(self.examples("train")):
             say(f"warning: {warning}")
         begins_with_round = self.trainer is not None and self.trainer.max_epochs == 0

@@ -30,6 +30,8 @@ _ANSWERS = pa.schema(
         "finish_reason": pa.string(),
     }
 )
+_VerdictKey = tuple[str, str, str, str]
+"""Of the answer with what is known about the right one; the judge's name, version and aspect."""
 _VERDICTS = pa.schema([pa.field("key", pa.string()), *SCHEMAS["verdicts"]])
 
 
@@ -52,7 +54,7 @@ class Predictions:
         self.written: list[str] = []
         self._keys: dict[str, str] = {}
         self._answers: dict[str, Candidate] = {}
-        self._verdicts: dict[str, Verdict | None] = {}
+        self._verdicts: dict[_VerdictKey, Verdict | None] = {}
         self.load()
 
     def load(self) -> None:
@@ -70,7 +72,7 @@ class Predictions:
                 seed=0,
             )
         for row in self._rows("verdicts"):
-            key = row.pop("key")
+            key = row.pop("key"), row["judge"], row["version"], row["aspect"]
             if row["status"] != Status.FAILED:  # asked again
                 self._verdicts[key] = verdict_from_row(row) if row["status"] else None
 
@@ -117,7 +119,16 @@ class Predictions:
             InputError: The disk is full or cannot be written.
         """
         own = {self._verdict_key(judge, example, answer): verdict for judge, example, answer, verdict in verdicts}
-        rows = [{"key": key, **(verdict_row(verdict) if verdict else {})} for key, verdict in own.items()]
+        rows = [
+            {
+                **(verdict_row(verdict) if verdict else {}),
+                "key": key,
+                "judge": judge,
+                "version": version,
+                "aspect": aspect,
+            }
+            for (key, judge, version, aspect), verdict in own.items()
+        ]
         self._write("verdicts", _VERDICTS, rows)
         self._verdicts |= own
 
@@ -137,9 +148,9 @@ class Predictions:
             self._keys[example.id] = f"{key:016x}"
         return self._keys[example.id]
 
-    def _verdict_key(self, judge: Judge, example: Example, answer: Candidate) -> str:
-        said = (answer.text, answer.token_ids, _facts(example))
-        return f"{stable_hash(self._prompt_key(example), *said, judge.name, judge.version, judge.aspect):016x}"
+    def _verdict_key(self, judge: Judge, example: Example, answer: Candidate) -> _VerdictKey:
+        key = f"{stable_hash(self._prompt_key(example), answer.text, _facts(example)):016x}"
+        return key, judge.name, judge.version, judge.aspect
 
     # ------------------------------------------------------------------ files
 
@@ -157,7 +168,8 @@ class Predictions:
         if not rows:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
-        name = f"{table}-{stable_hash(*(row['key'] for row in rows)):016x}.parquet"
+        identity = (row.get(column) for row in rows for column in ("key", "judge", "version"))
+        name = f"{table}-{stable_hash(*identity):016x}.parquet"
         with committed(self.directory / name) as file:
             pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), file)
         self.written.append(name)

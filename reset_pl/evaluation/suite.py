@@ -100,7 +100,8 @@ def evaluate(
         _meet("judged", kept, ledger, ranks)
     path = directory / f"{settings.stage}.json"
     if ranks.rank == 0:
-        kept.load()
+        if ranks.world_size > 1:
+            kept.load()
         columns = score_columns(held_out_judges)
         rows = _rows(examples, judges, held_out_judges, kept, count_tokens)
         write_rows(directory / f"{settings.stage}.parquet", rows, columns)
