@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib import util
 from pathlib import Path
 
 from reset_pl import __version__
@@ -64,6 +65,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except ModuleNotFoundError as error:
+        if util.find_spec("lightning"):
+            raise
+        print(  # noqa: T201
+            f"error: expected a Python with the project's packages, but {sys.executable} lacks {error.name}: "
+            "make install makes one, source .venv/bin/activate takes it",
+            file=sys.stderr,
+        )
         return 2
 
 

@@ -26,10 +26,15 @@ def commit() -> str | None:
     return head + ("+changes" if changed.stdout.strip() else "")
 
 
+def command() -> str:
+    """The command of this process, as it can be typed again."""
+    return shlex.join(["python", "-m", "reset_pl", *sys.argv[1:]])
+
+
 def environment(seed: int | bool | None) -> dict[str, Any]:
     """The content of ``environment.json``; nothing of it comes from environment variables, where secrets live."""
     return {
-        "command": shlex.join(["python", "-m", "reset_pl", *sys.argv[1:]]),
+        "command": command(),
         "commit": commit(),
         "seed": seed,
         "host": platform.node(),

@@ -179,3 +179,11 @@ def test_validate_looks_for_its_checkpoint_first(
     config = str(write_config(tmp_path, tiny_model))
     message = refused(monkeypatch, capsys, "--config", config, "--ckpt_path", "absent.ckpt", command="validate")
     assert "expected a checkpoint at --ckpt_path absent.ckpt, but there is none" in message
+
+
+def test_another_python_than_the_projects_is_one_line() -> None:
+    bare = [sys.executable, "-S", "-m", "reset_pl", "report", "runs/demo"]  # -S: without the installed packages
+    done = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: expected a Python with the project's packages, but ")
+    assert done.stderr.endswith("lacks pyarrow: make install makes one, source .venv/bin/activate takes it\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from reset_pl.study.formats import code, one_line
@@ -16,17 +15,14 @@ _NAMED = 4  # nodes that are named, of those that ran at one commit
 
 def heading_of(study: StudyResults, title: str) -> str:
     """A heading in Markdown and where the tables come from."""
-    return "\n".join([f"# {title}", "", code(_command(study)), "", " ".join(_lines(study))]) + "\n"
+    command = [code(study.command), ""] if study.command else []
+    return "\n".join([f"# {title}", "", *command, " ".join(_lines(study))]) + "\n"
 
 
 def comment_of(study: StudyResults) -> str:
     """The same as comments of LaTeX."""
-    said = (_command(study), *_lines(study), "needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}")
+    said = (study.command or "", *_lines(study), "needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}")
     return "".join(f"% {one_line(line)}\n" for line in said)
-
-
-def _command(study: StudyResults) -> str:
-    return shlex.join(["python", "-m", "reset_pl", "study", str(study.path / "study.yaml"), "--out", str(study.path)])
 
 
 def _lines(study: StudyResults) -> Iterator[str]:

@@ -89,6 +89,8 @@ class StudyResults:
 
     path: Path
     """The directory."""
+    command: str | None
+    """What ran it last; none where ``study.yaml`` does not say."""
     seeds: tuple[int, ...]
     """The study's seeds."""
     arms: tuple[ArmResults, ...]
@@ -134,6 +136,7 @@ def read_results(study_dir: Path) -> StudyResults:
     unseen = frozenset(name for stage in stages for name in stage.datasets) - seen
     return StudyResults(
         path=study_dir,
+        command=_command(study_dir / "study.yaml"),
         seeds=study.seeds,
         arms=tuple(replace(arm, nodes=tuple(_averaged(node, unseen) for node in arm.nodes)) for arm in read),
         comparisons=study.comparisons,
@@ -153,6 +156,15 @@ def average(entries: Iterable[DatasetScores], score: str) -> Interval | None:
     mean = math.fsum(own.mean for own in found) / len(found)
     half = math.hypot(*(own.half_width for own in found)) / len(found)
     return Interval(mean=mean, low=mean - half, high=mean + half, n=sum(own.n for own in found))
+
+
+def _command(path: Path) -> str | None:
+    """The comment in the first line."""
+    try:
+        first = path.read_text().partition("\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return None
+    return first.removeprefix("# ") if first.startswith("# ") else None
 
 
 def _study(study_dir: Path, notes: list[str]) -> Study:

@@ -15,7 +15,7 @@ from reset_pl.errors import InputError
 from reset_pl.files import committed
 from reset_pl.interruption import STATUS, requested
 from reset_pl.progress import say
-from reset_pl.provenance import commit
+from reset_pl.provenance import command, commit
 from reset_pl.study.graph import Node, Study
 from reset_pl.study.node import Attempt, Outcome, claim, read_record, write_record
 
@@ -156,8 +156,9 @@ class Worker:
 
     def _write_study(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
+        study = yaml.safe_dump(self.study.as_dict(), sort_keys=False, allow_unicode=True, width=1000)
         with committed(self.directory / "study.yaml") as file:
-            file.write(yaml.safe_dump(self.study.as_dict(), sort_keys=False, allow_unicode=True, width=1000).encode())
+            file.write(f"# {' '.join(command().splitlines())}\n{study}".encode())
 
     # ------------------------------------------------------------------ words
 

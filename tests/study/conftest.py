@@ -39,7 +39,8 @@ def build_study(study_dir: Path) -> Path:
     comparisons = [{"arm": arm, "against": against} for arm, against in pairs]
     study_dir.mkdir()
     content = {"seeds": [0, 1, 2], "arms": arms, "comparisons": comparisons}
-    (study_dir / "study.yaml").write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    (study_dir / "study.yaml").write_text(f"# python -m reset_pl study configs/mine.yaml\n{text}")
     write_stage(write_node(study_dir, "chat", 0), "start", tokens=60)
     for seed in range(3):
         write_stage(write_node(study_dir, "mtl", seed), "mtl", seed=seed, gain=0.01 * seed)

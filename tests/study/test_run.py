@@ -10,6 +10,7 @@ import pytest
 from reset_pl.errors import InputError
 from reset_pl.study.graph import Node, Study, read_study
 from reset_pl.study.node import read_record, write_record
+from reset_pl.study.results import read_results
 from reset_pl.study.run import Worker, environment_of, refuse_changes
 
 TEXT = """\
@@ -87,3 +88,11 @@ def test_commands_share_the_cores_and_know_no_slurm(monkeypatch: pytest.MonkeyPa
     assert "SLURM_JOB_ID" not in environment_of(2)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert environment_of(2)["OMP_NUM_THREADS"] == "3"
+
+
+def test_the_study_says_what_ran_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["__main__.py", "study", "my study.yaml", "--out", "a\nb"])
+    study = study_of(tmp_path)
+    Worker(study, tmp_path / "out", NODES, jobs=1)._write_study()
+    assert read_study(tmp_path / "out" / "study.yaml") == study
+    assert read_results(tmp_path / "out").command == "python -m reset_pl study 'my study.yaml' --out 'a b'"

@@ -133,7 +133,7 @@ def test_the_files_name_command_seeds_and_commit(tables: Path) -> None:
     }
     for name in ("results", "comparisons"):
         text = (tables / f"{name}.md").read_text()
-        assert "`python -m reset_pl study " in text
+        assert "`python -m reset_pl study configs/mine.yaml`" in text
         assert f"Seeds 0, 1, 2. Commit {COMMIT[:12]}." in text
         assert f"% Seeds 0, 1, 2.\n% Commit {COMMIT[:12]}.\n" in (tables / f"{name}.tex").read_text()
         assert "<script>" not in text
