@@ -111,7 +111,7 @@ def test_a_failed_arm_stops_only_what_rests_on_it(tmp_path: Path) -> None:
     study, out = write_study(tmp_path, arms, seeds=(0,)), tmp_path / "out"
     code, output = run(study, out, "--jobs", "2")
     assert code == 1
-    assert "study: 2 runs are complete, 1 were not run because broken seed 0 failed" in output
+    assert "complete; failed: broken seed 0, 1 that rest on them were not run; see " in output
     assert "error: expected the folder of a round" in (out / "tables" / "results.md").read_text()
     assert record(out, "best")["status"] == record(out, "random")["status"] == "complete"
     assert record(out, "broken")["status"] == "failed"

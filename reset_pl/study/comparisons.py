@@ -27,6 +27,7 @@ _CSV = (
     *("arm", "against", "score", "seeds", "examples", "before", "after", "difference", "low", "high"),
     *("p", "p_holm", "per_seed", "unpaired", "datasets"),
 )
+_FEWEST = 10  # pairs of like length without which a test set says nothing
 _NAMED = 5  # examples that a note names
 _LEGEND = (
     "Paired over the same examples, macro averages over test sets. In brackets the 95% interval: examples resampled, "
@@ -183,7 +184,10 @@ def _difference(measure: _Measure, pairs: Sequence[_Pair], notes: list[str]) -> 
     if measure.at_like_length:
         alike = list(like_length(*([node.scores("token_count") for node in side] for side in nodes)))
         sides = [list(map(of_examples, side, alike)) for side in sides]
-        return compare(*sides)
+        found_in = {name: {key for scores in sides[0] for key in scores.get(name, ())} for name in shared}
+        if few := sorted(name for name, found in found_in.items() if len(found) < _FEWEST):
+            notes.append(f"{measure.title}: not over {', '.join(few)}, with fewer than {_FEWEST} such pairs")
+        return compare(*([of_datasets(scores, shared - {*few}) for scores in side] for side in sides))
     if alone := sorted(tested[0] ^ tested[1]):
         notes.append(f"{measure.title}: not over {', '.join(alone)}, which one of the two has no scores of")
     found = compare(*sides)

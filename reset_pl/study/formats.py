@@ -76,8 +76,8 @@ def markdown(table: Table) -> str:
     ]
     rule = " | ".join([":" + "-" * (widths[0] - 1), *("-" * (w - 1) + ":" for w in widths[1:])])
     notes = [line for note in table.notes for line in ("", _markdown_text(note))]
-    table_lines = [f"| {line} |" for line in (lines[0], rule, *lines[1:])]
-    return "\n".join([f"### {_markdown_text(table.title)}", "", *table_lines, *notes]) + "\n"
+    table_lines = ["", *(f"| {line} |" for line in (lines[0], rule, *lines[1:]))] if table.rows else []
+    return "\n".join([f"### {_markdown_text(table.title)}", *table_lines, *notes]) + "\n"
 
 
 def latex(table: Table) -> str:

@@ -177,10 +177,11 @@ class Worker:
         if counts["complete"] == len(self.nodes):
             say(f"study: all {len(self.nodes)} runs are complete, in {self.directory}")
             return 0
-        failed = ", ".join(str(node) for node, state in states.items() if state == "failed")
+        failed = [str(node) for node, state in states.items() if state == "failed"]
+        resting = f", {counts['not run']} that rest on them were not run" if counts["not run"] else ""
         say(
-            f"study: {counts['complete']} runs are complete, {counts['not run']} were not run because {failed} failed; "
-            f"see {self.directory}/ARM/seed-N/node.log, and start the same command again"
+            f"study: {counts['complete']} of {len(self.nodes)} runs are complete; failed: {', '.join(failed)}{resting};"
+            f" see {self.directory}/ARM/seed-N/node.log, and start the same command again"
         )
         return 1
 
