@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         "chosen (or none), and the optimizer steps that tuned on it.",
         epilog="Ids stand in the report and in RUN/rounds/*/prompts.parquet and selected.parquet.",
     )
-    parser.add_argument("id", help="id of an example (mini_nq/0042), or of one of its candidates")
+    parser.add_argument("id", help="id of an example (mini_nq/train-0-343), or of one of its candidates")
     parser.add_argument("--run", type=Path, metavar="RUN", help="the run's directory (default: the newest in runs/)")
     parser.add_argument("--all", action="store_true", help="every candidate whole, with all that the judges said of it")
     parser.add_argument("--json", action="store_true", help="everything, as one JSON object")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,20 +9,17 @@ from typing import Any
 
 import yaml
 
-from reset_pl.data.curated import example_from_json
 from reset_pl.errors import InputError
 from reset_pl.evaluation.results import Round, Run, read_run
+from reset_pl.lineage.identity import example_of
 from reset_pl.lineage.origin import Prompt, Source, prompt_of, source_of
-from reset_pl.lineage.tables import column_of, rows_of
+from reset_pl.lineage.tables import rows_of
 from reset_pl.records import Candidate, Example, Verdict
 from reset_pl.rounds.selection import REFERENCE, Weights, mean_parts, score_candidates
 from reset_pl.rounds.tables import candidate_from_row, verdict_from_row
 from reset_pl.training_record import read_steps, read_trained
-from reset_pl.visible import visible
 
 __all__ = ["Life", "Rival", "RoundLife", "Training", "life_of"]
-
-_CANDIDATE = re.compile(r"\d+/(?P<example>.+)/[^/]+/\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,13 +125,15 @@ def life_of(run_dir: Path, identity: str) -> Life:
         identity: Id of an example, of a candidate, or of a curated answer (``<example id>#<rank>``).
 
     Raises:
-        InputError: The folder is not a run's, or no round of it drew such an example; the nearest ids are named.
+        InputError: The folder is not a run's, or no round of it has such an id; the nearest are named.
     """
     run = read_run(run_dir)
     if not run.rounds:
-        raise InputError(f"expected a run with RESET rounds, but {run_dir} has none: no example was curated there")
+        broken = [note for note in run.notes if "manifest.json" in note]
+        why = "; ".join(broken) or "no example was curated there"
+        raise InputError(f"expected a run with RESET rounds, but {run_dir} has none: {why}")
     notes = list(run.notes)
-    example = _find(run, identity, notes)
+    example = example_of(run, identity)
     config = _config(run, notes)
     selector = _selector(config)
     keep_truncated = bool((selector.get("init_args") or {}).get("keep_truncated"))
@@ -158,24 +155,6 @@ def life_of(run_dir: Path, identity: str) -> Life:
 
 
 # ---------------------------------------------------------------------- what the files say
-
-
-def _find(run: Run, identity: str, notes: list[str]) -> Example:
-    """The example in the prompts of the first round that drew it."""
-    match = _CANDIDATE.fullmatch(identity)
-    names = [one for one in (identity, match and match["example"], identity.rpartition("#")[0]) if one]
-    for entry in run.rounds:
-        for row in rows_of(entry.path, "prompts", "example_id", names, notes):
-            return example_from_json(row["example"])
-    known = sorted({one for entry in run.rounds for one in column_of(entry.path, "prompts", "example_id")})
-    near = difflib.get_close_matches(names[-1], known, n=3, cutoff=0.5) or known[:3]
-    if not near:
-        raise InputError(f"expected an id of {run.path}, but its rounds have drawn no prompts yet")
-    shown = ", ".join(map(visible, near))
-    raise InputError(
-        f"expected the id of an example or a candidate in the rounds of {run.path}, but none has "
-        f"'{visible(identity)}'; the nearest of {len(known):,}: {shown}"
-    )
 
 
 def _config(run: Run, notes: list[str]) -> dict[str, Any]:
