@@ -36,6 +36,12 @@ def ablation(source: Source, name: str) -> Figure:
     varied = _arms(source, name) if source.is_study else {}
     if name == "rounds" and len(varied) < 2:
         varied = _rounds(source, next(iter(varied.values())).name if varied else "")
+    if name == "rounds" and len(varied) == 1 and not source.is_study:
+        (number,) = varied
+        raise NotPossible(
+            f"needs scores before the rounds beside those after {number}: the run was not evaluated at its start "
+            "(evaluate_start of callbacks.CheckpointEvaluation)"
+        )
     if len(varied) < 2:
         wanted = f"two arms {name}_… of a study, with results" + (", or a run with rounds" if name == "rounds" else "")
         raise NotPossible(f"needs {wanted}")

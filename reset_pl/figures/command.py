@@ -31,7 +31,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("directory", type=Path, help="a run, or a study")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where they go (default: DIRECTORY/figures)")
     parser.add_argument(
-        "--format", nargs="+", choices=get_args(Format), default=["pdf", "svg"], help="of each figure (default: both)"
+        "--format",
+        nargs="+",
+        choices=get_args(Format),
+        default=["pdf", "svg"],
+        help="of each figure (default: pdf svg)",
     )
     parser.add_argument("--only", nargs="+", metavar="FIGURE", help="names of figures (default: all)")
     parser.add_argument(

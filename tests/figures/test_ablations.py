@@ -43,6 +43,11 @@ def test_a_run_has_its_rounds(make_run: Callable[..., Path]) -> None:
     assert found["faithfulness"] == [(n, macro(run, stage)["faithfulness"]["mean"]) for n, stage in expected]
 
 
+def test_a_run_that_was_not_evaluated_before_its_rounds_says_so(make_run: Callable[..., Path]) -> None:
+    with pytest.raises(NotPossible, match=r"scores before the rounds beside those after 1: .*evaluate_start"):
+        ablation(read_source(make_run(round_000=(80, 0.6, 0.7))), "rounds")
+
+
 def test_one_arm_has_its_rounds_and_where_it_started(tmp_path: Path) -> None:
     arms = {"mixing_25": ARMS["mtl"], "rounds_2": ("two rounds", "mixing_25", 0.7, 0.7)}
     study = build_study(tmp_path / "study", arms, [0, 1])

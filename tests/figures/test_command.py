@@ -61,4 +61,5 @@ def test_help_lists_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
         main(["figures", "--help"])
     assert exit.value.code == 0
     text = capsys.readouterr().out
+    assert "of each figure (default: pdf svg)" in text
     assert all(f"\n  {name} " in text for name in ("1", "3", "14", "scores", "rounds"))
