@@ -287,6 +287,7 @@ def command_line(kind: type[_CLI], **settings: Any) -> _CLI:
             auto_configure_optimizers=False,
             trainer_defaults=defaults,
             parser_class=Parser,
+            parser_kwargs={"prog": "python -m reset_pl"},
             **settings,
         )
     except ValueError as error:

@@ -61,6 +61,7 @@ def test_fit_help_shows_every_option_of_ours_with_words(
     with pytest.raises(SystemExit):
         main()
     out = capsys.readouterr().out
+    assert out.startswith("usage: python -m reset_pl [options] fit ")
     described = dict(re.findall(r"^  (--data\.\w+) [^\n]*\n((?: {20,}[^\n]*\n)+)", out, re.MULTILINE))
     assert {"--data.template", "--data.max_length", "--data.batch_size", "--data.num_workers"} <= set(described)
     for name, text in described.items():
@@ -185,5 +186,5 @@ def test_another_python_than_the_projects_is_one_line() -> None:
     bare = [sys.executable, "-S", "-m", "reset_pl", "report", "runs/demo"]  # -S: without the installed packages
     done = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    said = r"error: expected a Python with the project's packages, but \S+ lacks \w+: make install makes one, .*activate.*\n"
+    said = r"error: expected a Python with the project's packages, but \S+ lacks \w+: make install .*activate.*\n"
     assert re.fullmatch(said, done.stderr), done.stderr
