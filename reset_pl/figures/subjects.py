@@ -144,9 +144,11 @@ def read_source(folder: Path) -> Source:
     is_study = (folder / "study.yaml").is_file() or any(folder.glob("*/seed-*"))
     source = _of_study(folder) if is_study else _of_run(folder)
     if not source.subjects:
+        broken: list[str] = []
+        read_stages(folder, broken)
         raise InputError(
             f"Expected the directory of a run or a study, but {folder} holds no evaluation that can be read "
-            "(evaluation/*.json of a run, study.yaml of a study)"
+            f"({'; '.join(broken) or 'evaluation/*.json of a run, study.yaml of a study'})"
         )
     return source
 

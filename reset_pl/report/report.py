@@ -12,11 +12,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.changes import Change, change_of, compared, headline, macro_changes
 from reset_pl.evaluation.results import Run, Stage, read_run
 from reset_pl.evaluation.table import Column, columns_of, short_names, shown_rates
 from reset_pl.files import committed
+from reset_pl.progress import say
 from reset_pl.report.account import account_of
 from reset_pl.report.browser import browser_of, script
 from reset_pl.report.changed import changed_sets
@@ -28,6 +32,7 @@ from reset_pl.report.provenance import provenance_of
 from reset_pl.report.round_summary import COUNTS, SCORES, summary_of
 from reset_pl.report.templates import environment
 from reset_pl.training_record import read_steps
+from reset_pl.visible import visible
 
 __all__ = ["write_report"]
 
@@ -51,7 +56,7 @@ class SetChange:
 
 
 def write_report(run_dir: Path) -> Path:
-    """Write the report of a run, whatever there is of it so far.
+    """Write the report of a run, whatever there is of it so far; say what could not be read.
 
     Args:
         run_dir: the run's directory (``default_root_dir``).
@@ -63,7 +68,10 @@ def write_report(run_dir: Path) -> Path:
         InputError: the folder is not a run's.
     """
     run = read_run(Path(run_dir))
-    page = environment().get_template("report.html").render(_content(run))
+    content = _content(run)
+    for note in [*content["notes"], *(content["browser"].notes if content["browser"] else [])]:
+        say(f"report: {visible(note)}")
+    page = environment().get_template("report.html").render(content)
     path = run.path / "report.html"
     with committed(path) as file:
         file.write(page.encode("utf-8", errors="replace"))
@@ -90,11 +98,22 @@ def _content(run: Run) -> dict[str, Any]:
         "script": code,
         "script_hash": digest,
         "curves": curves_of(steps),
-        "notes": [*run.notes, *([note] if note else [])],
+        "notes": [*run.notes, *_broken_rows(run.path), *([note] if note else [])],
         **provenance_of(run),
         **judges,
         **stages,
     }
+
+
+def _broken_rows(run_dir: Path) -> list[str]:
+    """The evaluations whose rows cannot be read, in words: nothing of theirs is compared."""
+    notes = []
+    for path in sorted(run_dir.glob("evaluation/*.parquet")):
+        try:
+            pq.read_schema(path)
+        except (OSError, pa.ArrowException) as error:
+            notes.append(f"evaluation/{path.name} cannot be read ({str(error).splitlines()[0]})")
+    return notes
 
 
 def _stages_content(run: Run) -> dict[str, Any]:

@@ -61,6 +61,6 @@ def test_what_is_neither_is_refused(tmp_path: Path, make_run: Callable[..., Path
             read_source(folder)
     (tmp_path / "broken" / "evaluation").mkdir(parents=True)
     (tmp_path / "broken" / "evaluation" / "mtl.json").write_text("{")
-    with pytest.raises(InputError, match="no evaluation that can be read"):
+    with pytest.raises(InputError, match="no evaluation that can be read.*evaluation/mtl.json"):
         read_source(tmp_path / "broken")
     assert read_source(make_run(start=(0, 0.1, 0.8))).bars == "95% interval"

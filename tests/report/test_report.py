@@ -235,6 +235,18 @@ def test_a_broken_file_is_named_in_the_report(run_dir: Path) -> None:
     assert "evaluation/round-000.json could not be read" in " ".join(_page(run_dir).text)
 
 
+def test_what_could_not_be_read_is_said_on_the_terminal(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_report(run_dir)
+    assert capsys.readouterr().err == ""
+    (run_dir / "evaluation" / "mtl.json").write_text("{")
+    (run_dir / "evaluation" / "start.parquet").write_bytes(b"PAR1 no more")
+    (run_dir / "rounds" / "round-000" / "candidates.parquet").unlink()
+    write_report(run_dir)
+    said = capsys.readouterr().err.splitlines()
+    for name in ("evaluation/mtl.json", "evaluation/start.parquet", "candidates.parquet"):
+        assert any(line.startswith("report: ") and name in line for line in said), (name, said)
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Expected the directory of a run"):
         write_report(tmp_path)
