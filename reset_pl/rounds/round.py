@@ -133,12 +133,13 @@ def _begin(ledger: Ledger, settings: RoundSettings, judges: _Judges, prompts: Se
                 "judges": [judges.entry(judge) for judge in judges.all],
             }
         )
-        ledger.write_table([prompt_row(example) for example in prompts], "prompts")
     elif manifest["policy"] != settings.policy:
         raise InputError(
             f"{ledger.directory} was begun with the policy {manifest['policy']}, but the weights now are "
             f"{settings.policy}: go on from the checkpoint that began the round, or start in a new run directory"
         )
+    if not (ledger.directory / "prompts.parquet").exists():  # an attempt may have ended right after the manifest
+        ledger.write_table([prompt_row(example) for example in prompts], "prompts")
 
 
 def _say_what_is_left(

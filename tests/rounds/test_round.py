@@ -129,6 +129,14 @@ def test_restart_after_a_kill_at_any_write(tmp_path: Path, monkeypatch: pytest.M
             assert not ids & set(judges[1].judged)
 
 
+def test_restart_after_a_kill_before_the_prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "write_table", _dying(Ledger.write_table, 0))
+        with pytest.raises(KilledError):
+            run(tmp_path / "killed" / "round-000")
+    assert tables(run(tmp_path / "killed" / "round-000")) == tables(run(tmp_path / "whole" / "round-000"))
+
+
 def _dying(write: Callable[..., None], survive: int) -> Callable[..., None]:
     count = 0
 
