@@ -32,7 +32,8 @@ def load_policy(
         option: How the user gave the path.
 
     Raises:
-        InputError: There is no such model, its layers are not those that get adapters, or it cannot be quantized here.
+        InputError: There is no such model, weights of it are missing, its layers are not those that get adapters, or
+            it cannot be quantized here.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
@@ -43,12 +44,19 @@ def load_policy(
         raise InputError(f"expected a Hugging Face model folder at {path}, but it has no config.json: mend {option}")
     settings = _in_four_bits() if lora is not None and lora.quantize else {"dtype": getattr(torch, dtype)}
     try:
-        model = AutoModelForCausalLM.from_pretrained(path, **settings)
+        both: Any = AutoModelForCausalLM.from_pretrained(path, output_loading_info=True, **settings)
     except (OSError, ValueError) as error:
         line = (str(error).splitlines() or [""])[0]
         raise InputError(
             f"expected a model at {option} {path!r} (a folder, as seen from {Path.cwd()}, or a hub id): {line}"
         ) from error
+    model, found = both
+    lost = sorted(found["missing_keys"])
+    if lost:  # transformers gives them random values, with no more than a warning
+        raise InputError(
+            f"expected a causal language model with all its weights at {option} {path!r}, but it lacks {lost[0]} "
+            f"({len(lost)} in all): give one that generates, and whose copy is whole"
+        )
     if activation_checkpointing:
         # Not reentrant: gradients then reach the adapters although the embeddings, which are frozen, need none.
         model.gradient_checkpointing_enable({"use_reentrant": False})

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from reset_pl import mini
 from reset_pl.errors import InputError
 from reset_pl.policy.fingerprint import policy_fingerprint
 from reset_pl.policy.load import DType, load_policy
@@ -54,6 +55,11 @@ def test_a_policy_is_loaded_to_be_trained(tiny_model: Path, dtype: DType) -> Non
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"model folder at {tmp_path}, but it has no config.json: mend --model.model"):
         load_policy(str(tmp_path), "float32")
+
+
+def test_a_model_that_does_not_generate_is_refused() -> None:
+    with pytest.raises(InputError, match=r"--ckpt_path '.*nli', but it lacks lm_head.weight \(1 in all\)"):
+        load_policy(str(Path(mini.__file__).parent / "models" / "nli"), "float32", option="--ckpt_path")
 
 
 def test_a_missing_folder_is_refused_in_one_line(tmp_path: Path) -> None:
