@@ -10,10 +10,9 @@ from typing import Any
 
 import lightning as L
 
-from callbacks.round_gate import _start_weights
 from callbacks.stage_end import run_root
 from reset_pl.policy.fingerprint import policy_fingerprint
-from reset_pl.policy.restore import restore_weights
+from reset_pl.policy.restore import read_model, restore_weights
 
 
 class Snapshots(L.Callback):
@@ -42,7 +41,7 @@ class Snapshots(L.Callback):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         module: Any = pl_module
-        restore_weights(module, partial(_start_weights, module))
+        restore_weights(module, partial(read_model, module.model_path, module.dtype_name, lora=module.lora))
         after = policy_fingerprint(module.policy)
         if trainer.is_global_zero:
             self.folder.mkdir(exist_ok=True)

@@ -12,12 +12,11 @@ import pytest
 import torch
 import yaml
 
-from callbacks.round_gate import _start_weights
 from reset_pl.__main__ import main
 from reset_pl.errors import InputError
 from reset_pl.policy.adapters import Lora
 from reset_pl.policy.fingerprint import policy_fingerprint
-from reset_pl.policy.restore import restore_weights
+from reset_pl.policy.restore import read_model, restore_weights
 from reset_pl.rounds.ledger import Ledger
 from reset_pl.tuning.mtl import MTL
 from tests.test_restart import finish, kill_when, write_config
@@ -75,7 +74,7 @@ def test_a_roll_back_to_the_start_restores_the_first_adapters(tiny_model: Path) 
             if parameter.requires_grad:
                 parameter.normal_()
     torch.rand(10)  # as sampling and training draw numbers in between
-    restore_weights(module, partial(_start_weights, module))
+    restore_weights(module, partial(read_model, module.model_path, module.dtype_name, lora=module.lora))
     assert policy_fingerprint(module.policy) == start
 
 
