@@ -2,83 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from reset_pl.data.curated import example_from_json, example_to_json
-from reset_pl.judging.evidence import format_supports
-from reset_pl.metrics.summac import Support
 from reset_pl.report.report import write_report
 from tests.report.chromium import CHROMIUM, Browser, chromium
+from tests.report.interesting_run import HIDDEN, LONG, make_interesting
 from tests.synthetic_run import HOSTILE, PROMPTS_PER_SET, TRAIN_SETS, build_run
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no headless Chromium at {CHROMIUM}")
 IN_ROUND = len(TRAIN_SETS) * PROMPTS_PER_SET
 STATUS = "document.querySelector('.side [role=status]').textContent"
-HIDDEN = "\x1b[31mred\x1b[0m \u202eevil\u202c zero\u200bwidth \x00\x7f"
-LONG = "word " * 200_000
-
-
-def rewrite(path: Path, edit: dict[str, dict[str, Any]], key: str) -> None:
-    """Change the fields of some rows."""
-    table = pq.read_table(path)
-    rows = [{**row, **edit.get(row[key], {})} for row in table.to_pylist()]
-    pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
-
-
-def make_interesting(run: Path) -> None:
-    """Evidence, hidden characters, a very long text, a tie, a prompt left out, an answer below the reference."""
-    folder = run / "rounds" / "round-000"
-    fact = "The observatory was founded by Ilda Renn."
-    supports = [
-        Support(premise=1, entailment=0.97, refuter=None, contradiction=0.0),
-        Support(premise=0, entailment=0.3, refuter=1, contradiction=0.8),
-    ]
-    table = pq.read_table(folder / "prompts.parquet").to_pylist()
-    examples = {row["example_id"]: example_from_json(row["example"]) for row in table}
-    examples["mini_nq/0001"] = replace(examples["mini_nq/0001"], passages=(fact, HOSTILE))
-    rewrite(
-        folder / "prompts.parquet",
-        {key: {"example": example_to_json(it)} for key, it in examples.items()},
-        "example_id",
-    )
-    best = {row["example_id"]: row["candidate_id"] for row in pq.read_table(folder / "selected.parquet").to_pylist()}
-    texts = {
-        best["mini_nq/0001"]: f"{fact} It never had a telescope.",
-        best["mini_nq/0002"]: HIDDEN,
-        best["mini_nq/0003"]: LONG,
-        best["mini_nq/0004"]: "",
-    }
-    rewrite(folder / "candidates.parquet", {key: {"text": text} for key, text in texts.items()}, "candidate_id")
-    verdicts = pq.read_table(folder / "verdicts.parquet")
-    rows = verdicts.to_pylist()
-    for row in rows:
-        if row["judge"] == "summac" and row["candidate_id"] == best["mini_nq/0001"]:
-            row["detail"] = format_supports(supports, "sentence", "sentence")
-        if row["judge"] == "summac" and row["candidate_id"].startswith("0/mini_nq/0004/reference"):
-            row["score"] = 1.0
-            rows.append({**row, "judge": "rouge", "aspect": "task"})
-        if row["judge"] == "summac" and row["candidate_id"].startswith("0/mini_nq/0005/temperature/0"):
-            row |= {"status": "failed", "score": None, "detail": "no reply </script><script>document.title='pwned'"}
-    rows += [
-        {**row, "judge": "second", "score": 1 - row["score"]}
-        for row in rows
-        if row["judge"] == "summac" and row["candidate_id"].startswith("0/mini_cnn/0003/") and row["score"]
-    ]
-    pq.write_table(pa.Table.from_pylist(rows, verdicts.schema), folder / "verdicts.parquet")
-    selected = pq.read_table(folder / "selected.parquet")
-    kept = [row for row in selected.to_pylist() if row["example_id"] != "mini_cnn/0001"]
-    for row in kept:
-        row["reason"] = "tie" if row["example_id"] == "mini_cnn/0002" else row["reason"]
-    pq.write_table(pa.Table.from_pylist(kept, selected.schema), folder / "selected.parquet")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["judges"].append({"name": "second", "aspect": "faithfulness", "held_out": True})
-    (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +102,21 @@ class TestPage:
         fill(browser, "text", "in no text at all")
         assert browser.wait(f"{STATUS} === '0 of {2 * IN_ROUND} prompts'")
 
+    def test_a_list_without_a_match_says_so_and_shows_no_prompt(self, browser: Browser) -> None:
+        fill(browser, "least", "99")
+        assert "No prompt matches. Clear" in browser.run("document.querySelector('.side').innerText")
+        assert browser.run("document.querySelectorAll('.view .prompt').length") == 0
+        assert "no prompt matches" in browser.run("document.querySelector('.view').innerText")
+        assert browser.run("document.querySelector('.place').textContent") == ""
+        assert browser.run("[...document.querySelectorAll('.steps button')].map((node) => node.disabled)") == [True] * 2
+        browser.press("j")
+        assert browser.run("document.querySelectorAll('.view .prompt').length") == 0
+        browser.click(".nothing .clear")
+        browser.wait("document.querySelector('.view .prompt') !== null")
+        assert browser.run("document.querySelector('.place').textContent") == f"1 of {2 * IN_ROUND}"
+        assert not browser.run("document.querySelector('.nothing').checkVisibility()")
+        assert browser.run("document.querySelector('.list').checkVisibility()")
+
     def test_the_keyboard_alone(self, browser: Browser) -> None:
         place = "document.querySelector('.place').textContent"
         total = 2 * IN_ROUND
@@ -213,10 +163,25 @@ class TestPage:
             "document.querySelector('.view .answer.target')?.getAttribute('aria-label') === 'Reference answer'"
         )
         assert "mini_cnn/0003" in browser.run("document.querySelector('.view .kicker').textContent")
-        browser.open(f"{page.as_uri()}#candidate=7/no/such/temperature/0")
-        assert browser.wait(f"{STATUS}.includes('is not in this page')")
+
+    @pytest.mark.parametrize(
+        ("address", "said"),
+        [
+            ("candidate=9/none/x/1", "no candidate 9/none/x/1."),
+            ("prompt=9/<img src=x>", "no prompt 9/<img src=x>."),
+            ("candidate=0/mini_nq/0002/temperature/99", "no candidate 0/mini_nq/0002/temperature/99."),
+        ],
+    )
+    def test_an_address_of_nothing_says_so(self, browser: Browser, page: Path, address: str, said: str) -> None:
+        browser.open("about:blank")
+        browser.open(f"{page.as_uri()}#{address}")
+        browser.wait("document.querySelector('.view .absent') !== null")
+        assert browser.run("document.querySelector('.view .absent').textContent") == f"This report holds {said}"
+        box = "document.querySelector('.view .absent').getBoundingClientRect()"
+        assert browser.wait(f"{box}.top >= 0 && {box}.bottom <= window.innerHeight")
         browser.click(".next")
-        assert browser.run("location.hash").startswith("#prompt=")
+        browser.wait("location.hash.startsWith('#prompt=')")
+        assert browser.run("document.querySelector('.view .absent')") is None
 
     def test_each_sentence_stands_beside_its_evidence(self, browser: Browser, page: Path) -> None:
         browser.open(f"{page.as_uri()}#prompt=0/mini_nq/0001")

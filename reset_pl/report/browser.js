@@ -5,9 +5,15 @@ const WAIT = 180; // milliseconds after the last key before the texts are search
 
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
 
+// What the address names and the page does not have.
+function absent(kind, id) {
+  return element("p", { class: "absent", role: "alert" }, `This report holds no ${kind} `, visible(id), ".");
+}
+
 class Browser {
   constructor(root, store) {
-    Object.assign(this, { root, store, rows: [], selected: null, shown: 0, searching: 0, matches: null });
+    Object.assign(this, { root, store, rows: [], selected: null, shown: 0 });
+    Object.assign(this, { searching: 0, share: null, matches: null }); // `share` of the texts searched so far
     this.list = root.querySelector("[role=listbox]");
     this.view = root.querySelector(".view");
     this.status = root.querySelector("[role=status]");
@@ -48,7 +54,7 @@ class Browser {
       timer = setTimeout(() => this.search(event.target.value.trim()), WAIT);
     });
     this.form.addEventListener("submit", (event) => event.preventDefault());
-    this.form.querySelector(".clear").addEventListener("click", () => this.clear());
+    for (const clear of this.root.querySelectorAll(".clear")) clear.addEventListener("click", () => this.clear());
     this.list.addEventListener("scroll", () => {
       if (this.list.scrollTop + this.list.clientHeight > this.list.scrollHeight - 600) this.extend();
     });
@@ -88,25 +94,25 @@ class Browser {
   clear() {
     for (const control of this.form.querySelectorAll("input")) control.value = "";
     for (const control of this.form.querySelectorAll("select")) control.selectedIndex = 0;
-    this.matches = null;
-    this.searching++;
-    this.filter();
+    this.search("");
   }
 
   async search(text) {
     const run = ++this.searching;
     this.matches = text ? new Set() : null;
-    this.filter(text ? 0 : null);
+    this.share = text ? 0 : null;
+    this.filter();
     if (!text) return;
     for await (const { found, share } of this.store.search(text)) {
       if (run !== this.searching) return;
       found.forEach((row) => this.matches.add(row));
-      if (found.length || share === 1) this.filter(share < 1 ? share : null);
-      else this.tell(share);
+      this.share = share < 1 ? share : null;
+      if (found.length || share === 1) this.filter();
+      else this.tell();
     }
   }
 
-  filter(share = null) {
+  filter() {
     const { columns: c } = this.store;
     const value = (name) => this.control(name).value;
     const number = (name) => (value(name) === "" ? null : 1000 * Number(value(name)));
@@ -125,7 +131,7 @@ class Browser {
     }
     this.sort(value("order"));
     this.redraw();
-    this.tell(share);
+    this.tell();
   }
 
   // Highest first; equals by round and id.
@@ -136,73 +142,48 @@ class Browser {
     this.rows.sort((a, b) => (keys.get(a) === keys.get(b) ? byName(a, b) : keys.get(a) < keys.get(b) ? 1 : -1));
   }
 
-  tell(share = null) {
+  tell() {
     const all = this.rows.length === this.store.length;
     const found = `${all ? "" : `${count(this.rows.length)} of `}${plural(this.store.length, "prompt")}`;
-    this.status.textContent = share === null ? found : `${found}, searching … ${Math.floor(100 * share)}%`;
+    const isDone = this.share === null;
+    this.status.textContent = isDone ? found : `${found}, searching … ${Math.floor(100 * this.share)}%`;
   }
 
   redraw() {
     this.list.replaceChildren();
     this.shown = 0;
     this.extend();
-    if (this.rows.length && !this.rows.includes(this.selected)) this.select(this.rows[0]);
-    else this.mark();
+    const isEmpty = !this.rows.length && this.share === null;
+    this.root.querySelector(".nothing").hidden = !isEmpty;
+    this.list.hidden = isEmpty;
+    if (isEmpty) this.blank(element("p", { class: "note" }, "Nothing to show: no prompt matches."));
+    else if (this.rows.length && !this.rows.includes(this.selected)) this.select(this.rows[0]);
+    else this.place();
+  }
+
+  // No prompt is looked at; why stands in its place.
+  blank(why) {
+    this.selected = null;
+    this.place();
+    this.view.replaceChildren(why);
+  }
+
+  // Where in the list the prompt is that is looked at.
+  place() {
+    const [at, last] = [this.rows.indexOf(this.selected), this.rows.length - 1];
+    this.root.querySelector(".previous").disabled = at <= 0;
+    this.root.querySelector(".next").disabled = at === last;
+    this.root.querySelector(".place").textContent = at < 0 ? "" : `${count(at + 1)} of ${count(last + 1)}`;
+    this.mark();
   }
 
   // Some more of the list, up to a row where one is named.
   extend(until = -1) {
     const end = Math.min(this.rows.length, Math.max(this.shown + PAGE, until + 1));
     if (end === this.shown) return;
-    this.list.append(...this.rows.slice(this.shown, end).map((row, place) => this.option(row, this.shown + place)));
+    this.list.append(...this.rows.slice(this.shown, end).map((row, index) => optionOf(this, row, this.shown + index)));
     this.shown = end;
     this.mark();
-  }
-
-  option(row, place) {
-    const { columns: c, sets } = this.store;
-    const from = [
-      sets[c.set[row]],
-      c.outcome[row] === "tie" && "tie",
-      c.chosen[row] === null && "left out",
-      c.unsupported[row] > 0 && `✗ ${c.unsupported[row]}`,
-    ];
-    const state = {
-      role: "option",
-      id: `option-${row}`,
-      "data-row": row,
-      "aria-selected": "false",
-      "aria-setsize": this.rows.length,
-      "aria-posinset": place + 1,
-    };
-    return element(
-      "div",
-      state,
-      element("span", { class: "value" }, score(c.chosen[row])),
-      element("span", { class: "title", dir: "auto" }, visible(c.title[row])),
-      element("span", { class: "from" }, visible(from.filter(Boolean).join(" · "))),
-      this.strip(row),
-    );
-  }
-
-  // The scores of a prompt's candidates on one line: each a stroke, the chosen one a disc, the reference a diamond.
-  strip(row) {
-    const { columns: c } = this.store;
-    const x = (value) => (4 + (262 * value) / this.ceiling).toFixed(1);
-    const svg = (tag, attributes) => {
-      const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-      for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-      return node;
-    };
-    const strokes = [...new Set(c.scores[row])].filter((value) => value !== null);
-    const node = svg("svg", { viewBox: "0 0 270 10", class: "strip", "aria-hidden": "true" });
-    const marks = strokes.map((value) => `M${x(value)} 2V8`).join("");
-    node.append(svg("path", { class: "base", d: "M4 5H266" }), svg("path", { class: "strokes", d: marks }));
-    if (c.gold[row] !== null) {
-      node.append(svg("path", { class: "reference", d: `M${x(c.gold[row])} 1.5l3.5 3.5l-3.5 3.5l-3.5 -3.5z` }));
-    }
-    if (c.chosen[row] !== null) node.append(svg("circle", { class: "winner", cx: x(c.chosen[row]), cy: 5, r: 4 }));
-    return node;
   }
 
   mark() {
@@ -221,17 +202,15 @@ class Browser {
     this.selected = row;
     const place = this.rows.indexOf(row);
     if (place >= this.shown) this.extend(place);
-    this.mark();
-    for (const [name, limit] of [["previous", 0], ["next", this.rows.length - 1]]) {
-      this.root.querySelector(`.${name}`).disabled = place === limit;
-    }
-    this.root.querySelector(".place").textContent = `${count(place + 1)} of ${count(this.rows.length)}`;
+    this.place();
     const content = await this.store.prompt(row);
     if (this.selected !== row) return;
-    const node = new PromptView(this.store, row, content).node();
+    const prompt = new PromptView(this.store, row, content);
+    const node = prompt.node();
     this.view.replaceChildren(node);
     if (isDirect) this.go(row);
     const target = suffix && [...node.querySelectorAll(".answer")].find((answer) => answer.draws.includes(suffix));
+    if (suffix && !target) node.prepend(absent("candidate", `${prompt.id}/${suffix}`));
     if (target) {
       target.classList.add("target");
       target.scrollIntoView({ block: "center" });
@@ -252,7 +231,8 @@ class Browser {
     const named = this.store.named(location.hash);
     if (!named) return;
     if (named.row === undefined) {
-      this.status.textContent = `${named.id} is not in this page`;
+      this.blank(absent(named.kind, named.id));
+      this.root.querySelector(".pane").scrollIntoView();
       return;
     }
     if (!this.rows.includes(named.row)) this.clear();

@@ -39,7 +39,7 @@ _CHUNK = 300_000
 """Characters of a chunk, unpacked: some milliseconds of a browser's time."""
 _SCRIPTS = (
     *("browser_data.js", "browser_texts.js", "browser_evidence.js"),
-    *("browser_prompt.js", "browser_filters.js", "browser.js"),
+    *("browser_prompt.js", "browser_filters.js", "browser_option.js", "browser.js"),
 )
 
 

@@ -83,6 +83,6 @@ class Store {
     const suffix = match[1] === "candidate" ? id.split("/").slice(-2).join("/") : "";
     const prompt = suffix ? id.slice(0, -suffix.length - 1) : id;
     this.rows ||= new Map(this.columns.id.map((own, row) => [`${this.columns.round[row]}/${own}`, row]));
-    return { id, suffix, row: this.rows.get(prompt) };
+    return { kind: match[1], id, suffix, row: this.rows.get(prompt) };
   }
 }
