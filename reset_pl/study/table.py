@@ -157,9 +157,12 @@ def _rows(study: StudyResults, columns: Sequence[Column]) -> list[list[Cell]]:
 
 
 def _best(column: Column, summaries: Sequence[Summary | None]) -> str | None:
-    """The best mean as it is shown, so that what reads the same is marked the same; lengths have none."""
+    """The best mean as it is shown, so that what reads the same is marked the same.
+
+    Lengths have none, and neither have scores that all read the same.
+    """
     means = [own.mean for own in summaries if own]
-    if column.score in _LENGTHS or len(means) < 2:
+    if column.score in _LENGTHS or len({*map(numbers.score, means)}) < 2:
         return None
     return numbers.score(min(means) if column.score == "declined" else max(means))
 
