@@ -112,7 +112,7 @@ def main(arguments: Sequence[str]) -> int:
     """Parse the arguments and run; returns the exit status."""
     catch_signals(signal.SIGINT)
     parser = _Parser(prog="python -m reset_pl study", description=(run.__doc__ or "").split("\n\n")[0])
-    parser.add_function_arguments(run, as_positional=True, skip={"seeds", "arms", "dry_run", "slurm"})
+    parser.add_function_arguments(run, as_group=False, as_positional=True, skip={"seeds", "arms", "dry_run", "slurm"})
     parser.add_argument("--seeds", type=int, nargs="+", help="Only these of the study's seeds.")
     parser.add_argument("--arms", type=str, nargs="+", help="Only these arms, and what they rest on.")
     parser.add_argument("--dry_run", action="store_true", help="Print what there is to run, and run nothing.")
