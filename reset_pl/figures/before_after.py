@@ -66,7 +66,9 @@ def by_reference_length(source: Source, arms: Arms, longer: int) -> Figure:
     }
     for title, values in found.items():
         if not _shared(values):
-            raise NotPossible(f"needs abstractive answers that are {' '.join(title.split())}, before and after")
+            raise NotPossible(
+                f"needs abstractive answers that are {' '.join(title.split())}, before and after (--longer)"
+            )
     return _bars(source, subjects, found, "faithfulness")
 
 
@@ -89,7 +91,7 @@ def like_length(source: Source, arms: Arms, similar: int) -> Figure:
         pairs = [_alike(before, after, limit) for before, after in seeds]
         found[title] = [[before for before, _ in pairs], [after for _, after in pairs]]
         if not _shared(found[title]):
-            raise NotPossible(f"needs rows of both with instruction following, {' '.join(title.split())}")
+            raise NotPossible(f"needs rows of both with instruction following, {' '.join(title.split())} (--similar)")
     return _bars(source, (first, second), found, "instruction following")
 
 

@@ -19,7 +19,7 @@ def test_files_are_written_and_what_is_not_possible_is_listed(
     assert sorted(path.name for path in out.iterdir()) == ["figure-1.png", "figure-1.svg"]
     assert capsys.readouterr().out.splitlines() == [
         "not drawn: 3 needs the arm cd of a study, with a result",
-        "not drawn: 5 needs abstractive answers that are more than 100 tokens longer, before and after",
+        "not drawn: 5 needs abstractive answers that are more than 100 tokens longer, before and after (--longer)",
         f"figures: 1 in {out}",
     ]
 
