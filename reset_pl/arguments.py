@@ -56,6 +56,7 @@ class OneLineErrors:
 
 
 def _in_the_users_words(text: str) -> str:
+    text = re.sub(r"unrecognized arguments: (.*)", r"there is no option \1 here: see --help", text)
     text = re.sub(r"the following arguments are required: (.*)", _missing, text)
     text = re.sub(_UNKNOWN, _unknown, text)
     return re.sub(r"does not implement protocol (\w+)", _other_annotations, text)

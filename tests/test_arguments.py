@@ -30,6 +30,11 @@ def test_an_error_is_one_line() -> None:
     assert "NoneType" not in str(raised.value)
 
 
+def test_an_option_that_there_is_not_points_to_the_help() -> None:
+    with pytest.raises(InputError, match="there is no option --oot x here: see --help"):
+        Parser().parse_args(["--oot", "x"])
+
+
 def test_the_reason_of_a_constructor_is_found() -> None:
     reason, outer, alone = InputError("expected another split"), ValueError("does not validate"), ValueError("alone")
     outer.__cause__ = TypeError("of a subtype")
