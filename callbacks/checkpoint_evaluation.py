@@ -16,9 +16,9 @@ from callbacks.stage_end import AtStageEnd, run_root
 from reset_pl.data.datamodule import ResetDataModule
 from reset_pl.data.encoding import load_tokenizer
 from reset_pl.errors import InputError
-from reset_pl.evaluation.results import Stage
+from reset_pl.evaluation.results import Stage, read_stages
 from reset_pl.evaluation.suite import EvaluationSettings, evaluate, is_evaluated
-from reset_pl.evaluation.table import print_tables
+from reset_pl.evaluation.table import format_table, print_tables
 from reset_pl.evaluation.targets import Target, check_vocabulary
 from reset_pl.interruption import catch_signals
 from reset_pl.policy.fingerprint import policy_fingerprint
@@ -101,7 +101,7 @@ class CheckpointEvaluation(AtStageEnd):
                 self._evaluate(trainer, pl_module, settings, examples)
                 self.evaluated.append(target.name)
         if trainer.is_global_zero:
-            print_tables(run_root(trainer))
+            print(format_table(read_stages(run_root(trainer))), end="", flush=True)  # noqa: T201
 
     # ------------------------------------------------------------------ an evaluation
 

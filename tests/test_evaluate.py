@@ -21,6 +21,7 @@ from reset_pl import interruption
 from reset_pl.__main__ import main
 from reset_pl.evaluation.results import read_run
 from tests.conftest import save_causal_lm, save_tokenizer
+from tests.synthetic_run import write_round
 from tests.test_restart import ROOT, write_config
 
 pytestmark = pytest.mark.integration
@@ -106,6 +107,7 @@ def test_a_sweep_over_a_run_does_what_is_new(
     run, config = folder / "run", folder / "run" / "config.yaml"
     before, text = num_answered(folder), config.read_text()
     add_checkpoint(folder, 8)
+    write_round(run, 0, parquet=False)
     assert command("test", "--config", config, "--ckpt_path", run) == 0
     assert num_answered(folder) == before + EXAMPLES  # those of mtl-000012 were answered as stage mtl
     assert scores(folder, "mtl-000012") == scores(folder, "mtl")
@@ -115,6 +117,7 @@ def test_a_sweep_over_a_run_does_what_is_new(
     output = capsys.readouterr().out
     assert output.splitlines()[-1] == f"evaluation: {run / 'evaluation'}, 2 evaluated"
     assert "mtl-000008" in output
+    assert "round 0" not in output  # it is none of the test's
     written = {path: path.stat().st_mtime_ns for path in (run / "evaluation").glob("*.json")}
     assert command("test", "--config", config, "--ckpt_path", run / "checkpoints", run / "policy" / "mtl") == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith("evaluation, 0 evaluated, 3 had been")
