@@ -148,6 +148,12 @@ def test_it_says_what_the_run_achieved(run_dir: Path) -> None:
     assert "# <b>bold</b>" in text
 
 
+def test_a_star_that_is_not_at_one_one_is_said_to_show_the_way(run_dir: Path) -> None:
+    text = " ".join(_page(run_dir).text)
+    assert "towards the North Star" in text
+    assert "the star in the corner only shows the way" in text
+
+
 def test_hostile_text_is_shown_and_inert(run_dir: Path) -> None:
     assert any(HOSTILE in text for text in _page(run_dir).text)
 
