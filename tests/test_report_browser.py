@@ -199,6 +199,19 @@ class TestPage:
         assert browser.run("document.activeElement.tagName") == "MARK"
         assert browser.run("document.activeElement.textContent") == "The observatory was founded by Ilda Renn."
 
+    def test_an_answer_that_was_found_is_not_called_right(self, browser: Browser, page: Path) -> None:
+        browser.open(f"{page.as_uri()}#candidate=0/mini_marco/0001/temperature/1")
+        browser.wait("document.querySelector('.view .answer.target .source') !== null")
+        source = browser.run("document.querySelector('.view .answer.target .source').innerText")
+        assert list(filter(None, source.split("\n"))) == [
+            "found in passage 1 (a span)",
+            "The observatory was founded by Ilda Renn.",
+        ]
+        assert browser.run("document.querySelector('.view .answer.target .source mark').textContent") == "Ilda"
+        assert "✓" not in browser.run("document.querySelector('.view .answer.target').innerText")
+        said = browser.run("document.querySelector('#candidates > p').textContent")
+        assert "being found there is not being right: that is what the task score says" in said
+
     def test_hostile_text_is_text(self, browser: Browser, page: Path) -> None:
         browser.open(f"{page.as_uri()}#prompt=0/mini_marco/0000")
         browser.wait("document.querySelector('.view .kicker').textContent.includes('mini_marco/0000')")

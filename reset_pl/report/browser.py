@@ -59,8 +59,8 @@ class Browser:
     """Prompts in the page."""
     total: int
     """Prompts of the rounds that could be read."""
-    has_evidence: bool
-    """Whether a judge said where it found an answer."""
+    evidence: frozenset[str]
+    """Where judges said they found answers: ``sentences`` that support them, ``spans``."""
     without_words: bool
     """Whether the judges' words had to stay out."""
     notes: list[str]
@@ -172,7 +172,7 @@ def _packed(
     }  # fmt: skip
     return Browser(
         index=pack(_json(about)), dictionary=pack(_json(packer.words)), texts=texts, words=words, shown=len(shown),
-        total=total, has_evidence=names.has_evidence, without_words=len(words) < len(texts),
+        total=total, evidence=frozenset(names.evidence), without_words=len(words) < len(texts),
         notes=notes, examples=[examples[name] for name in sorted(examples)],
     )  # fmt: skip
 

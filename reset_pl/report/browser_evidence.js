@@ -132,8 +132,7 @@ class Evidence {
       visible(text.slice(end, until)),
       until < text.length && "…",
     );
-    const sign = element("span", { class: "sign" }, "✓ a span of ");
-    const label = element("p", { class: "meta" }, sign, this.link(passage, start, end));
+    const label = element("p", { class: "meta" }, "found in ", this.link(passage, start, end), " (a span)");
     return element("div", { class: "source" }, label, around);
   }
 

@@ -34,7 +34,8 @@ class Names:
         self._held_out = frozenset(chain.from_iterable(entry.held_out for entry in rounds))
         self._weights = {entry.number: asdict(Weights()) | entry.numbers("weights") for entry in rounds}
         self._lists: dict[str, dict[Any, int]] = {"sets": {}, "draws": {}, "judges": {}, "outs": {}}
-        self.has_evidence = False
+        self.evidence: set[str] = set()
+        """Which kinds of places the judges told: ``sentences``, ``spans``."""
 
     def number(self, kind: str, name: Any) -> int:
         """The number of a name, a new one if need be."""
@@ -96,7 +97,8 @@ def texts_of(prompt: Prompt, names: Names) -> tuple[dict[str, Any], int | None]:
             group["rank"] = min(entry.rank, group.get("rank", entry.rank))
         if entry is prompt.chosen:
             unsupported = missing
-    names.has_evidence |= bool(documents) or any(any(group.get("span", {}).values()) for group in groups.values())
+    names.evidence |= {"sentences"} if documents else set()
+    names.evidence |= {"spans"} if any(any(group.get("span", {}).values()) for group in groups.values()) else set()
     fields = {
         "instruction": example.instruction, "question": example.question, "passages": example.passages,
         "references": [text for text in example.references if text != example.response],

@@ -58,6 +58,8 @@ def make_interesting(run: Path) -> None:
         if row["judge"] == "summac" and row["candidate_id"].startswith("0/mini_nq/0004/reference"):
             row["score"] = 1.0
             rows.append({**row, "judge": "rouge", "aspect": "task"})
+        if row["judge"] == "summac" and row["candidate_id"] == "0/mini_marco/0001/temperature/1":
+            row["detail"] = "p1 31-35"
         if row["judge"] == "summac" and row["candidate_id"].startswith("0/mini_nq/0005/temperature/0"):
             row |= {"status": "failed", "score": None, "detail": "no reply </script><script>document.title='pwned'"}
     rows += [

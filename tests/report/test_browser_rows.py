@@ -97,7 +97,7 @@ def test_evidence_is_places_and_no_words() -> None:
     assert texts["documents"] == {0: [0, 19, 1, 19, 1, 14]}  # the question is the first sentence
     assert texts["candidates"][0]["grounding"] == {0: [0, 11, 2, 90, 0, 0, 1, 14, 2, 10, 3, 75]}
     assert words_of(prompt(chosen), names) == {}
-    assert names.has_evidence
+    assert names.evidence == {"sentences"}
 
 
 def test_what_only_lacks_evidence_is_not_evidence() -> None:
@@ -106,9 +106,9 @@ def test_what_only_lacks_evidence_is_not_evidence() -> None:
     none = replace(judged(1, "", 0.0, rank=0), verdicts=[verdict("a", "span_coverage", score=0.0)])
     texts, unsupported = texts_of(prompt(none), names)
     assert (texts["candidates"][0]["text"], texts["candidates"][0]["span"], unsupported) == ("", {0: []}, 1)
-    assert not names.has_evidence
+    assert names.evidence == set()
     texts_of(prompt(replace(none, verdicts=[verdict("a", "span_coverage", score=1.0, detail="p1 0-3")])), names)
-    assert names.has_evidence
+    assert names.evidence == {"spans"}
 
 
 def test_the_index_row() -> None:
@@ -144,4 +144,4 @@ def test_every_prompt_of_a_run_is_json(run_dir: Path) -> None:
         texts, unsupported = texts_of(found, names)
         assert sum(len(row["drawn"]) for row in texts["candidates"]) == len(found.candidates)
         assert json.loads(json.dumps([texts, index_of(found, names, unsupported)]))
-    assert not names.has_evidence  # the judges of this run tell nothing
+    assert names.evidence == set()  # the judges of this run tell nothing
