@@ -84,7 +84,7 @@ def _address(svg: str) -> str:
 def _template() -> Any:
     """The page's template, always escaped, in the style of a run's report."""
     here = Path(__file__).parent
-    loader = FileSystemLoader([here, here.parent / "evaluation"])
+    loader = FileSystemLoader([here, here.parent / "report"])
     options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
     templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **options)
     templates.filters["thousands"] = lambda number: f"{number:,}"

@@ -23,7 +23,7 @@ def page_of(sets: Mapping[str, Sequence[Row]], sizes: Mapping[str, int], warning
         split: Where the sets stand in the configuration, for the title.
     """
     environment = Environment(
-        loader=FileSystemLoader([_HERE, _HERE.parent / "evaluation"]),  # the report's style sheet lies there
+        loader=FileSystemLoader([_HERE, _HERE.parent / "report"]),  # the report's style sheet lies there
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
