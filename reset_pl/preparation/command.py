@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m reset_pl prepare", description=run.__doc__.split("\n\n")[0] if run.__doc__ else None
     )
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of the options below")
-    parser.add_function_arguments(run)
+    parser.add_function_arguments(run, as_group=False)
     try:
         settings: Any = parser.instantiate_classes(parser.parse_args(configs_first(arguments)))
     except ValueError as error:

@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of the options below")
     parser.add_function_arguments(
-        run, as_positional=True, skip={"sensitivity", "selector_settings", "selector_defaults"}
+        run, as_group=False, as_positional=True, skip={"sensitivity", "selector_settings", "selector_defaults"}
     )
     parser.add_argument(
         "--sensitivity",

@@ -187,3 +187,11 @@ def test_a_short_run_from_the_command_line(tmp_path: Path, capsys: pytest.Captur
     assert said[-2:] == [f"3 examples of 1 sets: {tmp_path}/out", f"report: {tmp_path}/out/report.html"]
     examples = PreparedSource(str(tmp_path / "out"), "own").load()
     assert [example.id for example in examples] == ["own/0", "own/1", "own/2"]
+
+
+def test_help_says_once_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["prepare", "--help"])
+    text = capsys.readouterr().out
+    assert text.count("Read data sets once, filter, merge") == 1
+    assert "--num_proc" in text

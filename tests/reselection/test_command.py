@@ -157,3 +157,4 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     for option in ("round_dir", "--selector", "--output", "--held_out", "--template", "--tokenizer", "--sensitivity"):
         assert option in text
+    assert text.count("Select again from a finished round") == 1
