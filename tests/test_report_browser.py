@@ -253,6 +253,23 @@ class TestPage:
             browser.wait("document.querySelector('[aria-selected=true] .title').textContent === "
                          "document.querySelector('.view h3').textContent")  # fmt: skip
 
+    @pytest.mark.parametrize("hidden", [[], ["set"], ["round", "disagreement"]])
+    def test_the_filters_stand_in_two_full_rows(self, browser: Browser, hidden: list[str]) -> None:
+        """Of one data set, one round or one judge an aspect there is nothing to choose: the others take the room."""
+        for name in hidden:
+            browser.run(f"document.querySelector('[name={name}]').closest('label').hidden = true")
+        form, *fields = browser.run(
+            "['.filters', '.filters > * > *'].flatMap((name) => [...document.querySelectorAll(name)])"
+            ".filter((node) => node.checkVisibility()).map((node) => node.getBoundingClientRect().toJSON())"
+        )
+        rows = [[box for box in fields if round(box["bottom"]) == edge]
+                for edge in sorted({round(box["bottom"]) for box in fields})]  # fmt: skip
+        assert [len(row) for row in rows] == [4 - len({"set", "round"} & {*hidden}), 4 - ("disagreement" in hidden)]
+        for row in rows:
+            assert (row[0]["left"], row[-1]["right"]) == pytest.approx((form["left"], form["right"]), abs=1)
+        if not hidden:
+            assert [box["left"] for box in rows[0]] == pytest.approx([box["left"] for box in rows[1]], abs=1)
+
     def test_a_phone_scrolls_one_way_and_follows_the_list(self, browser: Browser, page: Path) -> None:
         browser.resize(390, 844, is_phone=True)
         assert browser.run("document.documentElement.scrollWidth") <= 390
