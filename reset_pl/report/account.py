@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from reset_pl.evaluation import numbers
 from reset_pl.evaluation.results import Round, Stage
+from reset_pl.evaluation.stage_names import stage_order
 from reset_pl.report.changed import ChangedSet
 from reset_pl.training_record import TrainingStep
 
@@ -22,16 +23,18 @@ def account_of(
     """Paragraphs that claim no more than the run's files say: what was done, and what came of it on the test answers.
 
     Args:
-        rounds: The run's rounds; those that still run are passed over.
+        rounds: The run's rounds; those that still run are passed over, and those behind the stage that it ends at:
+            the numbers of the report are not theirs.
         before: The stage that the report starts from.
         after: The stage that it ends at.
         changed: The test sets that both answered.
         steps: The recorded optimizer steps.
 
     Returns:
-        At most two; none for a run that has not come to the end of a round yet.
+        At most two; none for a run that has not evaluated a round yet.
     """
-    complete = [one for one in rounds if one.is_complete]
+    reached = [one for one in rounds if after is None or stage_order(one.path.name)[:2] <= after.order[:2]]
+    complete = [one for one in reached if one.is_complete]
     if not complete:
         return []
     done = [*_drawn(complete), *_scores(complete), *_tuned(complete, steps)]

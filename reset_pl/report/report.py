@@ -31,6 +31,7 @@ from reset_pl.report.plane import plane_of
 from reset_pl.report.provenance import provenance_of
 from reset_pl.report.round_summary import COUNTS, SCORES, summary_of
 from reset_pl.report.templates import environment
+from reset_pl.report.unfinished import unfinished
 from reset_pl.training_record import read_steps
 from reset_pl.visible import visible
 
@@ -87,6 +88,7 @@ def _content(run: Run) -> dict[str, Any]:
     changed = changed_sets(run.path, before, after) if after else []
     return {
         "name": run.path.resolve().name,
+        "unfinished": unfinished(run),
         "account": account_of(run.rounds, before, after, changed, steps),
         "changed": changed,
         "rounds": [summary_of(entry) for entry in run.rounds],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reset_pl.evaluation.results import Round, Stage
 from reset_pl.report.account import account_of
 from reset_pl.report.changed import ChangedSet
@@ -29,7 +31,7 @@ def test_numbers_of_rounds_training_and_answers() -> None:
     rounds = [one(0, counts=COUNTS), one(1, counts=COUNTS, mean_score=means), one(2, status="running", counts=COUNTS)]
     steps = [TrainingStep(step=n, stage="mtl" if n < 5 else "round-000", loss=1.0, lr=1.0) for n in range(1, 9)]
     sets = [changed("faithfulness", 10, 4, 6), changed("faithfulness", 5, 1, 4), changed("instruction", 0, 2, 8)]
-    done, came = account_of(rounds, BEFORE, AFTER, sets, steps)
+    done, came = account_of(rounds, BEFORE, Stage.from_json({"stage": "round-001"}), sets, steps)
     assert "In 2 rounds the model wrote 28,000 answers of its own to 4,000 training prompts" in done
     assert "for 3,980 of the prompts the best answer was kept" in done
     assert (
@@ -38,6 +40,20 @@ def test_numbers_of_rounds_training_and_answers() -> None:
     assert "for 4 optimizer steps" in done
     assert "Of 30 grounded test answers, 15 are more faithful than at MTL, 5 less so, and 10 score the same" in came
     assert "Of 10 instruction test answers, 0 are better at following the instruction than at MTL, 2 less so" in came
+
+
+@pytest.mark.parametrize(
+    ("stage", "times", "steps"),
+    [("round-000", "one round", 4), ("round-001", "2 rounds", 6), ("round-001-000007", "2 rounds", 6)],
+)
+def test_only_the_rounds_that_the_last_evaluated_stage_has_are_counted(stage: str, times: str, steps: int) -> None:
+    """Round 1 has ended, and the model is being tuned on it: the headline knows nothing of it before its evaluation."""
+    rounds = [one(0, counts=COUNTS), one(1, counts=COUNTS)]
+    taken = [TrainingStep(step=n, stage=f"round-{n // 5:03d}", loss=1.0, lr=1.0) for n in range(1, 7)]
+    (done,) = account_of(rounds, BEFORE, Stage.from_json({"stage": stage}), [], taken)
+    assert done.startswith(f"In {times} the model wrote")
+    assert f"for {steps} optimizer steps" in done
+    assert account_of(rounds, None, BEFORE, [], taken) == []
 
 
 def test_what_is_not_known_is_not_said() -> None:

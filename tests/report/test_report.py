@@ -371,5 +371,5 @@ def test_a_round_that_was_cut_short_and_an_empty_one(run_dir: Path) -> None:
     (empty / "manifest.json").write_text(json.dumps({"round": 2, "status": "complete", "counts": {}}))
     (run_dir / "rounds" / "round-001" / "verdicts.parquet").write_bytes(b"PAR1 and no more")
     text = " ".join(_page(run_dir).text)
-    assert "In 3 rounds the model wrote" in text
+    assert "In 2 rounds the model wrote" in text
     assert "How the weighted scores are spread" in text  # of round 0
