@@ -35,7 +35,8 @@ def _doing(run: Run) -> str | None:
     last = run.rounds[-1] if run.rounds else None
     wanted = _configured_rounds(run.config)
     if last is None:
-        return f"none of its {wanted} rounds has begun" if wanted else None
+        is_tuning = (run.path / "training.jsonl").exists()  # ``test`` leaves the settings of a fit, and tunes nothing
+        return f"none of its {wanted} rounds has begun" if wanted and is_tuning else None
     if not last.is_complete:
         return f"round {last.number} is being drawn and judged"
     reached = max((stage.order[:2] for stage in run.stages if not stage.is_inside_stage), default=None)

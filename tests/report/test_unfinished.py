@@ -12,6 +12,7 @@ import pytest
 from reset_pl.evaluation.results import read_run
 from reset_pl.report.report import write_report
 from reset_pl.report.unfinished import unfinished
+from reset_pl.training_record import TrainingStep, append_steps
 from tests.synthetic_run import write_round, write_stage
 
 CONFIG = "trainer:\n  callbacks:\n  - class_path: callbacks.ResetRounds\n    init_args:\n      rounds: {}\n"
@@ -36,6 +37,8 @@ def said(run_dir: Path) -> str:
 def test_from_the_first_stage_to_the_end(tmp_path: Path) -> None:
     configured(tmp_path, 2)
     write_stage(tmp_path, "mtl")
+    assert unfinished(read_run(tmp_path)) is None  # ``test`` evaluates here what was tuned elsewhere
+    append_steps(tmp_path, [TrainingStep(step=1, stage="mtl", loss=1.0, lr=1.0)])
     assert said(tmp_path) == "none of its 2 rounds has begun"
     write_round(tmp_path, 0, status="running", parquet=False)
     assert said(tmp_path) == "round 0 is being drawn and judged"
