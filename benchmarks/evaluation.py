@@ -2,11 +2,11 @@
 
 python benchmarks/evaluation.py
 
-``python -m reset_pl test`` on the miniature world's test sets with its judges: 6,300 prompts, as many of each set as the
-paper draws, up to 40 new tokens. The model is a random Llama of 18.5 M parameters with the miniature world's tokenizer:
-its own model, of 0.8 M and with answers of six tokens, is evaluated in little more time than a process takes to start.
-The second command finds the scores (``evaluation/*.json``, ``*.parquet``) deleted and the predictions kept, and must
-write the same scores again. Bar: at most 10% of the first.
+``python -m reset_pl test`` on the miniature world's test sets with its judges: 6,300 prompts, as many of each
+set as the paper draws, up to 40 new tokens. The model is a random Llama of 18.5 M parameters with the miniature
+world's tokenizer: its own model, of 0.8 M and with answers of six tokens, is evaluated in little more time than
+a process takes. The second command finds the scores (``evaluation/*.json``, ``*.parquet``) deleted and the
+predictions kept, and must write the same scores again. Bar: at most 10% of the first.
 """
 
 from __future__ import annotations
