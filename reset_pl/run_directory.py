@@ -86,3 +86,24 @@ def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _flatten(inner, f"{prefix}.{index}")
     else:
         yield prefix, value
+
+
+def settings_of_rounds(config: Any) -> dict[str, Any]:
+    """What ``callbacks.ResetRounds`` was given.
+
+    Args:
+        config: The content of a ``config.yaml``, which may be of an older version or none at all.
+
+    Returns:
+        Its ``init_args``; empty where there are no rounds, or none that can be read.
+
+    >>> rounds = {"class_path": "callbacks.ResetRounds", "init_args": {"rounds": 2}}
+    >>> settings_of_rounds({"trainer": {"callbacks": [rounds]}})
+    {'rounds': 2}
+    """
+    trainer = config.get("trainer") if isinstance(config, dict) else None
+    callbacks = (trainer.get("callbacks") if isinstance(trainer, dict) else None) or []
+    for entry in callbacks if isinstance(callbacks, list) else [callbacks]:
+        if isinstance(entry, dict) and str(entry.get("class_path", "")).endswith("ResetRounds"):
+            return entry.get("init_args") or {}
+    return {}

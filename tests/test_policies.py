@@ -41,14 +41,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "report": {
         *("records", "errors", "visible", "progress", "files"),
-        *("metrics", "data", "judging", "rounds", "evaluation", "training_record"),
+        *("metrics", "data", "judging", "rounds", "evaluation", "training_record", "run_directory"),
     },
     "figures": {"records", "errors", "visible", "files", "progress", "evaluation", "study", "report"},
     "study": {
         *("records", "errors", "arguments", "files", "interruption", "progress", "provenance", "processes", "visible"),
         "evaluation",
     },
-    "lineage": {"records", "errors", "visible", "training_record", "data", "rounds", "evaluation"},
+    "lineage": {"records", "errors", "visible", "training_record", "run_directory", "data", "rounds", "evaluation"},
     "reselection": {"records", "errors", "files", "progress", "arguments", "data", "rounds", "evaluation"},
     "preview": {"records", "errors", "visible", "data", "configured"},
     "doctor": {

@@ -17,6 +17,7 @@ from reset_pl.lineage.tables import rows_of
 from reset_pl.records import Candidate, Example, Verdict
 from reset_pl.rounds.selection import REFERENCE, Weights, mean_parts, score_candidates
 from reset_pl.rounds.tables import candidate_from_row, verdict_from_row
+from reset_pl.run_directory import settings_of_rounds
 from reset_pl.training_record import read_steps, read_trained
 
 __all__ = ["Life", "Rival", "RoundLife", "Training", "life_of"]
@@ -135,7 +136,7 @@ def life_of(run_dir: Path, identity: str) -> Life:
     notes = list(run.notes)
     example = example_of(run, identity)
     config = _config(run, notes)
-    selector = _selector(config)
+    selector = settings_of_rounds(config).get("selector") or {}
     keep_truncated = bool((selector.get("init_args") or {}).get("keep_truncated"))
     rounds = [
         life for entry in run.rounds if (life := _round_life(run, entry, example, keep_truncated, notes)) is not None
@@ -166,15 +167,6 @@ def _config(run: Run, notes: list[str]) -> dict[str, Any]:
         notes.append("config.yaml is missing or cannot be read: source, prompt template and selector are not known")
         return {}
     return content
-
-
-def _selector(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Class and settings of the rounds' selector."""
-    callbacks = (config.get("trainer") or {}).get("callbacks") or []
-    for entry in callbacks if isinstance(callbacks, list) else [callbacks]:
-        if isinstance(entry, dict) and str(entry.get("class_path", "")).endswith("ResetRounds"):
-            return (entry.get("init_args") or {}).get("selector") or {}
-    return {}
 
 
 def _round_life(run: Run, entry: Round, example: Example, keep_truncated: bool, notes: list[str]) -> RoundLife | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import yaml
 
 from reset_pl.evaluation.results import Run
 from reset_pl.evaluation.stage_names import stage_order
+from reset_pl.run_directory import settings_of_rounds
 
 __all__ = ["unfinished"]
 
@@ -52,10 +52,6 @@ def _doing(run: Run) -> str | None:
 def _configured_rounds(config: str | None) -> int:
     """``rounds`` of ``ResetRounds``; 0 where the settings do not tell."""
     try:
-        callbacks = yaml.safe_load(config or "")["trainer"]["callbacks"]
-        found: list[Any] = [
-            entry["init_args"]["rounds"] for entry in callbacks if entry["class_path"].endswith("ResetRounds")
-        ]
-        return int(found[0])
+        return int(settings_of_rounds(yaml.safe_load(config or ""))["rounds"])
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError):
         return 0
